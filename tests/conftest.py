@@ -1,0 +1,17 @@
+"""What every test may ask for."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def shared_reference() -> Path:
+    """Folder of numbers computed by other people's programs; tests skip where it is absent."""
+    folder = Path(os.environ.get("MLMD_REFERENCE", REPOSITORY.parent / "shared" / "reference"))
+    if not folder.is_dir():
+        pytest.skip(f"no reference numbers at {folder}: set MLMD_REFERENCE to their folder")
+    return folder
