@@ -1,0 +1,1 @@
+"""Turns uploads and DFT runs into structures and a searchable catalog of frames."""

@@ -1,0 +1,5 @@
+"""API routes of the room."""
+
+from django.urls import URLPattern
+
+urlpatterns: list[URLPattern] = []

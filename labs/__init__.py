@@ -1,0 +1,1 @@
+"""People, labs, roles, tokens, and who may see what; knows nothing of science."""

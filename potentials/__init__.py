@@ -1,0 +1,1 @@
+"""Trains, catalogs and uses potentials: training runs, MD runs, curves, validation."""
