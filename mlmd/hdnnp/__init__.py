@@ -1,0 +1,1 @@
+"""High-dimensional neural-network potentials: our own engine, arrays in, arrays out."""
