@@ -9,20 +9,22 @@ from numba import njit
 
 F = TypeVar("F", bound=Callable[..., object])
 
-# Fast mode takes numbers to be finite: callers check that before.
-_FAST = {"fastmath": True, "error_model": "numpy", "cache": True, "nogil": True}
-
 
 def kernel(function: F) -> F:
-    """Compile a function in Numba's fast mode, cached on disk, without the interpreter lock."""
-    return cast(F, njit(**_FAST)(function))
+    """Compile a function in fast mode, cached on disk, without the interpreter lock.
+
+    Fast mode takes every number to be finite: callers check that before.
+    """
+    compiled = njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
+    return cast(F, compiled(function))
 
 
 def inline_kernel(function: F) -> F:
     """Compile a function to be pasted into the kernels that call it."""
-    return cast(F, njit(**_FAST, inline="always")(function))
+    compiled = njit(fastmath=True, error_model="numpy", cache=True, nogil=True, inline="always")
+    return cast(F, compiled(function))
 
 
 def exact_kernel(function: F) -> F:
-    """Compile a function whose arithmetic must keep its order and see NaN and infinity."""
+    """Compile a function whose arithmetic keeps its order and sees NaN and infinity."""
     return cast(F, njit(error_model="numpy", cache=True, nogil=True)(function))
