@@ -1,0 +1,96 @@
+"""The site's copy of a job's files: where it is, what is in it, and safe ways to read it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs.models import Job
+
+LOG_FILE = "job.log"
+SCRIPT_FILE = "job.sh"
+EXIT_FILE = "exit.json"
+PROGRESS_FILE = "progress.json"
+
+
+@dataclass(frozen=True)
+class SiteFile:
+    """A file of the site's copy.
+
+    Args:
+        path: relative to the job's folder, with forward slashes.
+        size: bytes.
+        sha256: hex digest; empty while the run goes on.
+        modified: seconds since 1970.
+    """
+
+    path: str
+    size: int
+    sha256: str
+    modified: float
+
+
+def job_folder(job: Job) -> Path:
+    """Return the folder of the site's copy; files of a running job appear here as they grow."""
+    return Path(settings.JOBS_DIR) / str(job.public_id)
+
+
+def file_list(job: Job) -> list[SiteFile]:
+    """Return the job's files by path; hidden and half-arrived ones are left out."""
+    folder = job_folder(job)
+    known = {entry["path"]: entry for entry in job.files}
+    found = []
+    for path in _visible(folder):
+        name, stat = path.relative_to(folder).as_posix(), path.stat()
+        entry = known.get(name)
+        sha256 = entry["sha256"] if entry and entry["size"] == stat.st_size else ""
+        found.append(SiteFile(name, stat.st_size, sha256, stat.st_mtime))
+    return sorted(found, key=lambda file: file.path)
+
+
+def file_path(job: Job, name: str) -> Path | None:
+    """Return the path of one of the job's files, None for every other name.
+
+    The name is compared with the files that are there: nothing outside of the folder, no
+    link and no hidden file can be reached, however the name is written.
+    """
+    folder = job_folder(job)
+    for path in _visible(folder):
+        if path.relative_to(folder).as_posix() == name:
+            return path
+    return None
+
+
+def tail(path: Path, size: int = 8192) -> str:
+    """Return the end of a text file, whole lines; empty when there is no such file."""
+    try:
+        with path.open("rb") as stream:
+            end = stream.seek(0, 2)
+            stream.seek(max(0, end - size))
+            content = stream.read(size)
+    except FileNotFoundError:
+        return ""
+    if end > size:
+        content = content.partition(b"\n")[2]
+    # A progress bar rewrites its line with \r: only what would be seen is kept.
+    lines = content.decode("utf-8", errors="replace").split("\n")
+    return "\n".join(line.rstrip("\r").rpartition("\r")[2] for line in lines)
+
+
+def log_tail(job: Job, size: int = 8192) -> str:
+    """Return the end of the job's log."""
+    return tail(job_folder(job) / LOG_FILE, size) or job.log_tail
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    if not folder.is_dir():
+        return
+    for path in folder.rglob("*"):
+        parts = path.relative_to(folder).parts
+        if any(part.startswith(".") or part.endswith(".part") for part in parts):
+            continue
+        if path.is_file() and not path.is_symlink():
+            yield path

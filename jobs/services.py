@@ -1,0 +1,241 @@
+"""The writers of the room: what a person or another room may ask of the job machine."""
+
+from __future__ import annotations
+
+import shutil
+import uuid
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.db.models import ProtectedError
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from jobs import machine
+from jobs.errors import Overtaken
+from jobs.files import job_folder
+from jobs.kinds import kind_of
+from jobs.models import Cluster, Job
+from jobs.nudge import cluster_nudge, job_nudge
+from jobs.states import State
+from labs.audit import audit_record
+from labs.exceptions import Refused
+from labs.models import Lab, Visibility
+from labs.selectors import may_create
+
+LOCAL = "local"
+
+
+@transaction.atomic
+def cluster_ensure_local() -> Cluster:
+    """Return the built-in cluster of this machine, made when it isn't there yet."""
+    cluster, _made = Cluster.objects.get_or_create(
+        name=LOCAL,
+        defaults={
+            "is_builtin": True,
+            "visibility": Visibility.PUBLIC,
+            "transport": "local",
+            "scheduler": "direct",
+            "description": "The machine that the portal runs on.",
+        },
+    )
+    return cluster
+
+
+@transaction.atomic
+def job_create(
+    *,
+    owner: Any,
+    lab: Lab,
+    kind: str,
+    title: str,
+    spec: dict[str, Any],
+    cluster: Cluster | None = None,
+    resources: dict[str, Any] | None = None,
+    visibility: str = Visibility.LAB,
+    parent: Job | None = None,
+) -> Job:
+    """Create a job; a worker takes it up as soon as the transaction is committed.
+
+    Args:
+        owner: who asks; must work in the lab.
+        lab: where it belongs.
+        kind: name of a registered `JobKind`.
+        title: what the lists show.
+        spec: everything the kind's `prepare` needs, as JSON.
+        cluster: where to run; None for this machine.
+        resources: fields of `mlmd.launch.Resources` that `prepare` may want to know.
+        visibility: private, lab or public.
+        parent: the job this one was cloned from.
+
+    Raises:
+        Refused: the cluster takes no runs.
+        PermissionDenied: the owner may not create in the lab.
+        UnknownKind: nobody registered the kind.
+    """
+    if not may_create(owner, lab):
+        raise PermissionDenied(_("Guests of a lab can't start runs; ask its manager for a role."))
+    kind_of(kind)
+    cluster = cluster or cluster_ensure_local()
+    if not cluster.is_active:
+        raise Refused(
+            _("Cluster “%(name)s” takes no new runs; choose another.") % {"name": cluster}
+        )
+    now = timezone.now()
+    job = Job.objects.create(
+        owner=owner,
+        lab=lab,
+        kind=kind,
+        title=title[:200],
+        spec=spec,
+        cluster=cluster,
+        resources=resources or {},
+        visibility=visibility,
+        parent=parent,
+        state=State.CREATED,
+        state_changed_at=now,
+        next_step_at=now,
+        token=uuid.uuid4().hex,
+    )
+    machine.born(job, actor=owner)
+    audit_record(actor=owner, verb="run started", target=job, kind=kind)
+    job_nudge(job.pk)
+    return job
+
+
+@transaction.atomic
+def job_cancel(*, job: Job, actor: Any) -> Job:
+    """Stop a job: at once when nothing was handed over, else by asking the cluster.
+
+    Raises:
+        Refused: the job is final, or its results are just being read.
+    """
+    _may_change(job, actor)
+    job.refresh_from_db()
+    state = State(job.state)
+    if job.is_final:
+        raise Refused(
+            _("“%(job)s” is %(state)s; there is nothing to cancel.")
+            % {"job": job, "state": state.label}
+        )
+    if state in {State.ENDED, State.FETCHED}:
+        raise Refused(
+            _("“%(job)s” has already ended and its results are being collected.") % {"job": job}
+        )
+    if state == State.CANCELLING:
+        return job
+    reason = _("Cancelled by %(name)s.") % {"name": actor}
+    never_left = state == State.CREATED or job.blocked_from == State.CREATED
+    target = State.CANCELLED if never_left else State.CANCELLING
+    if state == State.BLOCKED and job.blocked_from == State.ENDED:
+        target = State.CANCELLED
+    try:
+        machine.move(job, target, reason=reason, actor=actor, stop_sent_at=None)
+    except Overtaken as error:
+        raise Refused(_("“%(job)s” has just moved on; look at it again.") % {"job": job}) from error
+    audit_record(actor=actor, verb="run cancelled", target=job)
+    cluster_nudge(job.cluster_id)
+    return job
+
+
+@transaction.atomic
+def job_retry(*, job: Job, actor: Any) -> Job:
+    """Begin a further attempt of a failed or cancelled job, or resume a blocked one.
+
+    Raises:
+        Refused: the job is done or still on its way.
+    """
+    _may_change(job, actor)
+    job.refresh_from_db()
+    state = State(job.state)
+    try:
+        if state == State.BLOCKED:
+            reason = _("Resumed by %(name)s.") % {"name": actor}
+            machine.resume(job, reason=reason, actor=actor)
+        elif state in {State.FAILED, State.CANCELLED}:
+            _begin_again(job, actor)
+        else:
+            raise Refused(
+                _("“%(job)s” is %(state)s; only failed, cancelled and blocked runs can be retried.")
+                % {"job": job, "state": state.label}
+            )
+    except Overtaken as error:
+        raise Refused(_("“%(job)s” has just moved on; look at it again.") % {"job": job}) from error
+    audit_record(actor=actor, verb="run retried", target=job, attempt=job.attempt)
+    job_nudge(job.pk)
+    cluster_nudge(job.cluster_id)
+    return job
+
+
+def _begin_again(job: Job, actor: Any) -> None:
+    kind_of(job.kind).reset(job)
+    machine.move(
+        job,
+        State.CREATED,
+        reason=_("Retried by %(name)s.") % {"name": actor},
+        actor=actor,
+        attempt=job.attempt + 1,
+        token=uuid.uuid4().hex,
+        scheduler_id="",
+        queue_reason="",
+        progress={},
+        files=[],
+        log_tail="",
+        exit_code=None,
+        exit_cause="",
+        missing_since=None,
+        stop_sent_at=None,
+        started_at=None,
+        ended_at=None,
+        clean_at=None,
+    )
+
+
+@transaction.atomic
+def job_rename(*, job: Job, actor: Any, title: str) -> Job:
+    """Give the job another title."""
+    _may_change(job, actor)
+    title = title.strip()[:200]
+    if not title:
+        raise Refused(_("A run needs a title."))
+    Job.objects.filter(pk=job.pk).update(title=title, modified_at=timezone.now())
+    job.title = title
+    return job
+
+
+@transaction.atomic
+def job_delete(*, job: Job, actor: Any) -> None:
+    """Delete a final job and the site's copy of its files.
+
+    Raises:
+        Refused: the job is still on its way, or something in the catalog came from it.
+    """
+    _may_change(job, actor)
+    job.refresh_from_db()
+    if not job.is_final:
+        raise Refused(_("“%(job)s” is still on its way; cancel it first.") % {"job": job})
+    folder, public_id = job_folder(job), job.public_id
+    audit_record(actor=actor, verb="run deleted", target=job)
+    try:
+        job.delete()
+    except ProtectedError as error:
+        raise Refused(
+            _("“%(job)s” stays: results in the catalog came from it.") % {"job": job}
+        ) from error
+    # Renamed first: a folder that is half removed must not look like the files of a job.
+    transaction.on_commit(lambda: _remove(folder, str(public_id)))
+
+
+def _remove(folder: Any, public_id: str) -> None:
+    if folder.is_dir():
+        doomed = folder.with_name(f".deleted-{public_id}")
+        folder.rename(doomed)
+        shutil.rmtree(doomed, ignore_errors=True)
+
+
+def _may_change(job: Job, actor: Any) -> None:
+    if not Job.objects.filter(pk=job.pk).editable_by(actor).exists():
+        raise PermissionDenied(
+            _("Only the owner and the lab's managers can change “%(job)s”.") % {"job": job}
+        )
