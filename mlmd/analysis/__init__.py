@@ -1,0 +1,35 @@
+"""Structure and motion of atoms from positions: arrays in, frozen dataclasses out."""
+
+from mlmd.analysis.coordination import (
+    CoordinationDistribution,
+    CoordinationNumbers,
+    coordination_numbers,
+)
+from mlmd.analysis.diffusion import (
+    DiffusionCoefficient,
+    MeanSquaredDisplacement,
+    diffusion_coefficient,
+    mean_squared_displacement,
+)
+from mlmd.analysis.radial import (
+    RadialAccumulator,
+    RadialDistribution,
+    RadialPeak,
+    first_peak,
+    radial_distribution,
+)
+
+__all__ = [
+    "CoordinationDistribution",
+    "CoordinationNumbers",
+    "DiffusionCoefficient",
+    "MeanSquaredDisplacement",
+    "RadialAccumulator",
+    "RadialDistribution",
+    "RadialPeak",
+    "coordination_numbers",
+    "diffusion_coefficient",
+    "first_peak",
+    "mean_squared_displacement",
+    "radial_distribution",
+]

@@ -1,0 +1,332 @@
+"""Pairs of atoms closer than a radius: cell lists for any cell, and counts made from them.
+
+The cell is cut into bins along its lattice vectors. A bin is looked at together with
+all bins that a sphere can reach, images included, so the radius may exceed half the cell or the
+whole of it, and the cell may have any angles. Bins along directions that aren't periodic
+span the atoms' extent and have no images.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmd.errors import InvalidInput
+
+FloatArray = NDArray[np.float64]
+
+# Enough to keep every core busy; fixed, so that no result depends on the number of threads.
+CHUNKS = 64
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Atoms sorted into bins.
+
+    Args:
+        positions: wrapped positions in bin order, shape (N, 3), Å.
+        order: original index of each sorted atom, shape (N,).
+        first: where each bin starts in the sorted atoms, shape (bins + 1,).
+        counts: bins along each lattice vector, shape (3,).
+        offsets: offsets of the bins in reach that come after the bin itself, shape (S, 3).
+        cell: the vectors that were cut, shape (3, 3), Å.
+        pbc: periodic along each of them, shape (3,).
+    """
+
+    positions: FloatArray
+    order: NDArray[np.int64]
+    first: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+    cell: FloatArray
+    pbc: NDArray[np.bool_]
+
+
+def bounding_cell(
+    positions: FloatArray, cell: FloatArray, pbc: tuple[bool, bool, bool]
+) -> tuple[FloatArray, FloatArray]:
+    """Return a cell with volume and an origin, for any mix of periodic directions.
+
+    Periodic vectors stay. The others are replaced by perpendicular ones, or rescaled, so
+    that they span the atoms.
+
+    Args:
+        positions: shape (N, 3), Å.
+        cell: shape (3, 3), Å; rows of directions that aren't periodic may be zero.
+        pbc: periodic along each lattice vector.
+
+    Raises:
+        InvalidInput: periodic vectors are zero or lie in a plane.
+    """
+    full = np.array(cell, dtype=np.float64)
+    free = [axis for axis in range(3) if not pbc[axis]]
+    for axis in free:
+        full[axis] = 0.0
+    for axis in free:
+        # The right singular vector of the smallest singular value is perpendicular to all rows.
+        full[axis] = np.linalg.svd(full)[2][-1]
+    lengths = np.linalg.norm(full, axis=1)
+    if np.any(lengths == 0) or abs(np.linalg.det(full / lengths[:, None])) < 1e-6:
+        raise InvalidInput(
+            "cell", f"vectors {np.round(cell, 4).tolist()} Å", "periodic vectors that span space"
+        )
+    origin = np.zeros(3)
+    if free:
+        fractional = np.linalg.solve(full.T, positions.T).T
+        for axis in free:
+            low, high = fractional[:, axis].min(), fractional[:, axis].max()
+            margin = 1e-6 + 1e-9 * (high - low)
+            origin += (low - margin) * full[axis]
+            full[axis] *= max(high - low, 1e-3) + 2 * margin
+    return full, origin
+
+
+def make_bins(
+    positions: FloatArray,
+    cell: FloatArray,
+    pbc: tuple[bool, bool, bool],
+    radius: float,
+    divisions: int = 2,
+) -> Bins:
+    """Sort atoms into bins of about ``radius / divisions``.
+
+    Args:
+        positions: shape (N, 3), Å; wrapped or not.
+        cell: shape (3, 3), Å.
+        pbc: periodic along each lattice vector.
+        radius: the reach of a pair, Å.
+        divisions: bins per radius; more follow the sphere closer but cost more bins.
+
+    Raises:
+        InvalidInput: positions aren't finite, or the cell has no volume.
+    """
+    if not np.all(np.isfinite(positions)):
+        raise InvalidInput("positions", "values that aren't finite", "numbers in Å")
+    full, origin = bounding_cell(positions, cell, pbc)
+    volume = abs(np.linalg.det(full))
+    heights = volume / np.linalg.norm(np.cross(full[[1, 2, 0]], full[[2, 0, 1]]), axis=1)
+    # A thin gas would otherwise get far more bins than atoms.
+    edge = max(radius / divisions, (volume / (4 * len(positions) + 8)) ** (1 / 3))
+    counts = np.maximum(np.floor(heights / edge), 1).astype(np.int64)
+    reach = np.ceil(radius / (heights / counts) - 1e-12).astype(np.int64)
+    periodic = np.asarray(pbc, dtype=np.bool_)
+    reach = np.where(periodic, reach, np.minimum(reach, counts - 1))
+    fractional = np.linalg.solve(full.T, (positions - origin).T).T
+    fractional -= np.floor(fractional) * periodic
+    # -1e-17 wraps to exactly 1.
+    fractional[fractional >= 1] = 0.0
+    index = np.clip((fractional * counts).astype(np.int64), 0, counts - 1)
+    flat = (index[:, 0] * counts[1] + index[:, 1]) * counts[2] + index[:, 2]
+    order = np.argsort(flat, kind="stable")
+    first = np.searchsorted(flat[order], np.arange(int(np.prod(counts)) + 1))
+    return Bins(
+        positions=np.ascontiguousarray(fractional[order] @ full),
+        order=order,
+        first=first.astype(np.int64),
+        counts=counts,
+        offsets=_offsets_in_reach(reach, full / counts[:, None], radius),
+        cell=full,
+        pbc=periodic,
+    )
+
+
+def _offsets_in_reach(
+    reach: NDArray[np.int64], bin_vectors: FloatArray, radius: float
+) -> NDArray[np.int64]:
+    """Return one of each pair ±offset whose bins a sphere around any point can touch."""
+    axes = [np.arange(-r, r + 1) for r in reach]
+    grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
+    after = np.array([tuple(row) > (0, 0, 0) for row in grid.tolist()], dtype=np.bool_)
+    grid = grid[after] if len(grid) else grid
+    # Two bins are no nearer than their centres less one bin's diagonal.
+    corners = np.array([[x, y, z] for x in (0, 1) for y in (-1, 1) for z in (-1, 1)])
+    diagonal = np.linalg.norm(corners[corners[:, 0] == 1] @ bin_vectors, axis=1).max()
+    distance = np.linalg.norm(grid @ bin_vectors, axis=1)
+    return np.ascontiguousarray(grid[distance - diagonal < radius])
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _count_distances(
+    positions: Any,
+    kinds: Any,
+    first: Any,
+    counts: Any,
+    offsets: Any,
+    cell: Any,
+    pbc: Any,
+    kinds_count: int,
+    radius: float,
+    bins: int,
+) -> Any:
+    """Count each pair and image once by kinds and distance, shape (K·K, bins)."""
+    total = counts[0] * counts[1] * counts[2]
+    # One bin more: a distance just below the radius may round up to it.
+    histograms = np.zeros((CHUNKS, kinds_count * kinds_count, bins + 1), dtype=np.int64)
+    r_c2 = radius * radius
+    scale = bins / radius
+    for chunk in numba.prange(CHUNKS):
+        h = histograms[chunk]
+        for c in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
+            begin, end = first[c], first[c + 1]
+            if begin == end:
+                continue
+            cz = c % counts[2]
+            cy = (c // counts[2]) % counts[1]
+            cx = c // (counts[1] * counts[2])
+            for a in range(begin, end):
+                row = kinds[a] * kinds_count
+                xa, ya, za = positions[a, 0], positions[a, 1], positions[a, 2]
+                for b in range(a + 1, end):
+                    dx, dy, dz = positions[b, 0] - xa, positions[b, 1] - ya, positions[b, 2] - za
+                    r2 = dx * dx + dy * dy + dz * dz
+                    if r2 < r_c2:
+                        h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
+            for s in range(len(offsets)):
+                x, y, z = cx + offsets[s, 0], cy + offsets[s, 1], cz + offsets[s, 2]
+                wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
+                if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
+                    continue
+                x -= wx * counts[0]
+                y -= wy * counts[1]
+                z -= wz * counts[2]
+                d = (x * counts[1] + y) * counts[2] + z
+                sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
+                sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
+                sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
+                start, stop = first[d], first[d + 1]
+                for a in range(begin, end):
+                    row = kinds[a] * kinds_count
+                    xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
+                    for b in range(start, stop):
+                        dx = positions[b, 0] - xa
+                        dy = positions[b, 1] - ya
+                        dz = positions[b, 2] - za
+                        r2 = dx * dx + dy * dy + dz * dz
+                        if r2 < r_c2:
+                            h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
+    return histograms.sum(axis=0)[:, :bins]
+
+
+def count_distances(
+    positions: FloatArray,
+    cell: FloatArray,
+    pbc: tuple[bool, bool, bool],
+    kinds: NDArray[np.int64],
+    kinds_count: int,
+    radius: float,
+    bins: int,
+) -> NDArray[np.int64]:
+    """Count pairs by the kinds of their atoms and by distance, images included.
+
+    Args:
+        positions: shape (N, 3), Å.
+        cell: shape (3, 3), Å.
+        pbc: periodic along each lattice vector.
+        kinds: kind of each atom, 0 to ``kinds_count - 1``, shape (N,).
+        kinds_count: number of kinds K.
+        radius: largest distance, Å.
+        bins: number of equal bins up to the radius.
+
+    Returns:
+        Shape (K, K, bins): for kinds a and b, pairs counted from each a (so a pair of
+        equal kinds counts twice).
+    """
+    binned = make_bins(positions, cell, pbc, radius)
+    once = _count_distances(
+        binned.positions,
+        np.ascontiguousarray(kinds[binned.order]),
+        binned.first,
+        binned.counts,
+        binned.offsets,
+        binned.cell,
+        binned.pbc,
+        kinds_count,
+        float(radius),
+        bins,
+    ).reshape(kinds_count, kinds_count, bins)
+    return np.asarray(once + once.transpose(1, 0, 2))
+
+
+@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _count_neighbors(
+    positions: Any,
+    kinds: Any,
+    first: Any,
+    counts: Any,
+    offsets: Any,
+    cell: Any,
+    pbc: Any,
+    cutoffs2: Any,
+) -> Any:
+    """Count the neighbours of each sorted atom by their kind, shape (N, K)."""
+    total = counts[0] * counts[1] * counts[2]
+    found = np.zeros((len(positions), len(cutoffs2)), dtype=np.int32)
+    for chunk in numba.prange(CHUNKS):
+        for c in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
+            begin, end = first[c], first[c + 1]
+            cz = c % counts[2]
+            cy = (c // counts[2]) % counts[1]
+            cx = c // (counts[1] * counts[2])
+            # Both ±offset and the bin itself, so that only this chunk writes to its atoms.
+            for s in range(-len(offsets), len(offsets) + 1):
+                x, y, z = cx, cy, cz
+                if s > 0:
+                    x, y, z = x + offsets[s - 1, 0], y + offsets[s - 1, 1], z + offsets[s - 1, 2]
+                elif s < 0:
+                    x, y, z = x - offsets[-s - 1, 0], y - offsets[-s - 1, 1], z - offsets[-s - 1, 2]
+                wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
+                if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
+                    continue
+                d = ((x - wx * counts[0]) * counts[1] + y - wy * counts[1]) * counts[2]
+                d += z - wz * counts[2]
+                sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
+                sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
+                sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
+                for a in range(begin, end):
+                    xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
+                    for b in range(first[d], first[d + 1]):
+                        if s == 0 and a == b:
+                            continue
+                        dx = positions[b, 0] - xa
+                        dy = positions[b, 1] - ya
+                        dz = positions[b, 2] - za
+                        if dx * dx + dy * dy + dz * dz < cutoffs2[kinds[a], kinds[b]]:
+                            found[a, kinds[b]] += 1
+    return found
+
+
+def count_neighbors(
+    positions: FloatArray,
+    cell: FloatArray,
+    pbc: tuple[bool, bool, bool],
+    kinds: NDArray[np.int64],
+    cutoffs: FloatArray,
+) -> NDArray[np.int32]:
+    """Count each atom's neighbours by kind, shape (N, K).
+
+    Args:
+        positions: shape (N, 3), Å.
+        cell: shape (3, 3), Å.
+        pbc: periodic along each lattice vector.
+        kinds: kind of each atom, shape (N,).
+        cutoffs: largest distance for each pair of kinds, symmetric, shape (K, K), Å; 0 counts none.
+    """
+    binned = make_bins(positions, cell, pbc, float(cutoffs.max()), divisions=1)
+    found = _count_neighbors(
+        binned.positions,
+        np.ascontiguousarray(kinds[binned.order]),
+        binned.first,
+        binned.counts,
+        binned.offsets,
+        binned.cell,
+        binned.pbc,
+        np.ascontiguousarray(cutoffs**2),
+    )
+    result = np.empty_like(found)
+    result[binned.order] = found
+    return np.asarray(result)
