@@ -1,0 +1,120 @@
+"""Form fields made from what settings dataclasses say about themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from enum import Enum
+from typing import Any
+
+from django import forms
+from django.utils.text import capfirst
+from django.utils.translation import gettext, pgettext
+
+from mlmd.settings import Description, describe
+
+
+def settings_fields(
+    kind: type, initial: Any, *, skip: Collection[str] = (), simple: Collection[str] = ()
+) -> dict[str, forms.Field]:
+    """Return one form field for each described setting.
+
+    Args:
+        kind: the settings dataclass.
+        initial: an instance whose values the form starts with.
+        skip: settings that the form asks for in its own words.
+        simple: settings to show outside the expert drawer, whatever they say of themselves.
+    """
+    return {
+        item.name: _field(item, getattr(initial, item.name), item.name not in simple)
+        for item in describe(kind)
+        if item.name not in skip
+    }
+
+
+def settings_values(kind: type, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the cleaned form data that belong to a settings dataclass, ready for JSON.
+
+    Settings that the form doesn't have, or that a person left empty although they need a
+    value, are left out and so keep their default.
+    """
+    values: dict[str, Any] = {}
+    for item in describe(kind):
+        if item.name not in cleaned:
+            continue
+        value = cleaned[item.name]
+        if value in (None, ""):
+            if item.optional:
+                values[item.name] = None
+            continue
+        values[item.name] = value
+    return values
+
+
+def _field(item: Description, initial: Any, expert: bool) -> forms.Field:
+    attrs: dict[str, Any] = {}
+    if expert:
+        attrs["data-expert"] = "true"
+        attrs["data-default"] = _default(item)
+    if item.unit:
+        attrs["data-unit"] = item.unit
+    common: dict[str, Any] = {
+        "label": capfirst(gettext(item.label)),
+        "help_text": gettext(item.help) if item.help else "",
+        "initial": initial.value if isinstance(initial, Enum) else initial,
+    }
+    if item.type is bool and not item.optional:
+        return forms.BooleanField(required=False, widget=forms.CheckboxInput(attrs), **common)
+    common["required"] = not item.optional
+    if item.choices:
+        return forms.TypedChoiceField(
+            choices=_choices(item),
+            coerce=_coerce(item),
+            empty_value=None,
+            widget=forms.Select(attrs),
+            **common,
+        )
+    if item.type is int:
+        return forms.IntegerField(
+            min_value=item.minimum,
+            max_value=item.maximum,
+            widget=forms.NumberInput(attrs),
+            **common,
+        )
+    if item.type is float:
+        return forms.FloatField(
+            min_value=item.minimum,
+            max_value=item.maximum,
+            widget=forms.NumberInput({"step": "any", **attrs}),
+            **common,
+        )
+    return forms.CharField(widget=forms.TextInput(attrs), **common)
+
+
+def _default(item: Description) -> str:
+    """Return the default as the expert drawer shows it."""
+    default = item.default
+    if isinstance(default, Enum):
+        default = default.value
+    if default is None:
+        return gettext("chosen for you") if item.optional else ""
+    if isinstance(default, bool):
+        return gettext("on") if default else gettext("off")
+    number = f"{default:g}" if isinstance(default, float) else gettext(str(default))
+    return f"{number} {item.unit}".strip()
+
+
+def _choices(item: Description) -> list[tuple[str, str]]:
+    listed = [(_key(choice), gettext(_key(choice))) for choice in item.choices]
+    if item.optional:
+        return [("", pgettext("setting", "automatic")), *listed]
+    return listed
+
+
+def _key(choice: Any) -> str:
+    return str(choice.value if isinstance(choice, Enum) else choice)
+
+
+def _coerce(item: Description) -> Any:
+    """Return what turns the form's text back into the JSON value of the choice."""
+    values = {_key(c): (c.value if isinstance(c, Enum) else c) for c in item.choices}
+    return values.__getitem__
