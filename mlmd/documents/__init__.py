@@ -1,0 +1,31 @@
+"""Teacher-data documents: the versioned, published JSON form of a labelled frame.
+
+One document holds one frame and the calculation it came from. Field names are
+OPTIMADE's where it has them; every number is in Å, eV, eV/Å or eV/Å³, stress is
+Cauchy (tension positive). ``schema.json`` beside this file is the definition.
+"""
+
+from mlmd.documents.compatibility import compat_key, describe_mixture
+from mlmd.documents.convert import (
+    calculation_from_document,
+    calculation_to_document,
+    document_to_frame,
+    frame_to_document,
+)
+from mlmd.documents.identity import label_identity, structure_hash
+from mlmd.documents.schema import SCHEMA, SCHEMA_VERSION, upgrade, validate
+
+__all__ = [
+    "SCHEMA",
+    "SCHEMA_VERSION",
+    "calculation_from_document",
+    "calculation_to_document",
+    "compat_key",
+    "describe_mixture",
+    "document_to_frame",
+    "frame_to_document",
+    "label_identity",
+    "structure_hash",
+    "upgrade",
+    "validate",
+]

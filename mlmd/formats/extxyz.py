@@ -1,0 +1,336 @@
+"""Extended XYZ, as ASE and the machine-learning community write it.
+
+Conventions found in the wild and understood here: ``energy``, ``free_energy``,
+``forces``, ``stress`` (tension positive, eV/Å³, 9 or 6 components), ``virial``
+(−stress × volume), each also with the prefixes ``REF_`` and ``dft_``;
+``config_type`` as the kind of configuration; ``move_mask``.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TextIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmd.documents import calculation_from_document, calculation_to_document
+from mlmd.elements import SYMBOLS, atomic_number_of_label
+from mlmd.errors import HostileInput, InvalidInput
+from mlmd.formats.atoms import stress_matrix
+from mlmd.formats.issues import IssueLog
+from mlmd.formats.labels import EnergyKind, chosen_energy
+from mlmd.formats.source import Source
+from mlmd.frame import Calculation, FloatArray, Frame
+
+_PAIR = re.compile(
+    r"""(?P<key>[^\s="']+)(?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}|\[[^\]]*\]|\S+))?"""
+)
+_ESCAPE = re.compile(r"\\(.)")
+_PREFIXES = ("", "ref_", "dft_")
+_WIDTHS = {"S": str, "R": float, "I": float, "L": str}
+_SPECIES = ("species", "element", "z", "numbers")
+_TRUE = frozenset(("t", "true", "1"))
+
+
+def read_extxyz(source: Source, log: IssueLog) -> Iterator[tuple[str, Frame]]:
+    """Yield (place, frame) of every frame; damaged frames go to ``log``."""
+    lines = source.lines()
+    number = line_number = skipped = 0
+    for line in lines:
+        line_number += 1
+        count = _atom_count(line)
+        if count is None:
+            if line.strip():
+                skipped += 1
+                if skipped == 1:
+                    log.lose(
+                        f"line {line_number}",
+                        f"“{line.strip()[:40]}” where a frame should start",
+                        "a number of atoms",
+                        "Lines were skipped up to the next frame.",
+                    )
+            continue
+        skipped = 0
+        if count > source.limits.atoms:
+            raise HostileInput(
+                f"{source.name}: line {line_number}",
+                f"a frame of {count} atoms",
+                f"at most {source.limits.atoms}",
+            )
+        number += 1
+        place = f"frame {number}"
+        comment = next(lines, None)
+        rows = [row for _, row in zip(range(count), lines, strict=False)]
+        line_number += 1 + len(rows)
+        if comment is None or len(rows) < count:
+            log.lose(
+                place,
+                f"{len(rows)} atom lines",
+                f"{count}",
+                "The file was probably cut off; the frames before were kept.",
+            )
+            return
+        try:
+            yield place, _frame(comment, rows, place, log)
+        except ValueError as error:
+            log.lose(place, str(error), "", "The frame was left out.")
+
+
+def _atom_count(line: str) -> int | None:
+    text = line.strip()
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 15 else None
+
+
+def parse_comment(comment: str) -> dict[str, str]:
+    """Return the key → text pairs of a comment line; a bare word is ``"T"``."""
+    pairs: dict[str, str] = {}
+    for match in _PAIR.finditer(comment):
+        value = match["value"]
+        if value is None:
+            value = "T"
+        elif value[:1] in "\"'" and len(value) > 1:
+            value = _ESCAPE.sub(r"\1", value[1:-1])
+        pairs[match["key"]] = value
+    return pairs
+
+
+@dataclass(frozen=True)
+class _Column:
+    name: str
+    kind: str
+    first: int
+    width: int
+
+
+def _columns(properties: str) -> list[_Column]:
+    parts = properties.split(":")
+    if len(parts) % 3:
+        raise ValueError(f"Properties={properties[:60]} is not made of name:type:count")
+    columns, first = [], 0
+    for name, kind, width in zip(parts[::3], parts[1::3], parts[2::3], strict=True):
+        if kind not in _WIDTHS or not width.isdigit() or not 0 < int(width) < 1000:
+            raise ValueError(f"Properties has “{name}:{kind}:{width}”; expected name:type:count")
+        columns.append(_Column(name.lower(), kind, first, int(width)))
+        first += int(width)
+    return columns
+
+
+def _frame(comment: str, rows: list[str], place: str, log: IssueLog) -> Frame:
+    info = parse_comment(comment)
+    lower = {key.lower(): value for key, value in info.items()}
+    arrays = _arrays(rows, _columns(lower.get("properties", "species:S:1:pos:R:3")), lower)
+    cell = np.zeros((3, 3))
+    if "lattice" in lower:
+        cell = _floats(lower["lattice"], 9, "Lattice").reshape(3, 3)
+    pbc = _pbc(lower, "lattice" in lower)
+    calculation = _calculation(lower)
+    energy, sigma0 = _energies(lower)
+    forces = _first(arrays, "forces", "force")
+    magnetic = _first(arrays, "magmoms", "magmom")
+    labelled = energy is not None or forces is not None
+    flags = tuple(lower["flags"].split()) if "flags" in lower else ()
+    return Frame(
+        numbers=arrays["numbers"],
+        positions=arrays["pos"],
+        cell=cell,
+        pbc=pbc,
+        energy=energy,
+        energy_sigma0=sigma0,
+        forces=forces,
+        stress=_stress(lower, cell, place, log),
+        magnetic_moments=None if magnetic is None else magnetic.reshape(len(rows), -1)[:, -1],
+        fixed=arrays.get("fixed"),
+        ionic_step=int(lower.get("ionic_step", "0")),
+        label_source=lower.get("label_source", "ab initio" if labelled else "none"),
+        scf_converged={"t": True, "f": False}.get(lower.get("scf_converged", "").lower()[:1]),
+        kind=lower.get("kind", lower.get("config_type", "")),
+        flags=flags,
+        calculation=calculation,
+    )
+
+
+def _arrays(rows: list[str], columns: list[_Column], info: dict[str, str]) -> dict[str, Any]:
+    width = columns[-1].first + columns[-1].width
+    tokens = " ".join(rows).split()
+    if len(tokens) != width * len(rows):
+        index = next((i for i, r in enumerate(rows) if len(r.split()) != width), 0)
+        if "properties" in info or any(len(r.split()) < width for r in rows):
+            found = len(rows[index].split())
+            raise ValueError(f"atom {index + 1} has {found} columns; expected {width}")
+        # Plain XYZ files often carry charges or velocities behind the coordinates.
+        tokens = [token for row in rows for token in row.split()[:width]]
+    arrays: dict[str, Any] = {}
+    for column in columns:
+        stop = column.first + column.width
+        values = [tokens[c::width] for c in range(column.first, stop)]
+        if column.name in _SPECIES and "numbers" not in arrays:
+            arrays["numbers"] = _numbers(values[0])
+        elif column.kind == "L" and column.name in ("fixed", "move_mask"):
+            mask = np.array([[v.lower() in _TRUE for v in c] for c in values]).T
+            mask = ~mask if column.name == "move_mask" else mask
+            arrays["fixed"] = np.broadcast_to(mask, (len(rows), 3)).copy()
+        elif column.kind in "RI":
+            try:
+                arrays[column.name] = np.array(values, dtype=np.float64).T.copy()
+            except ValueError as error:
+                raise ValueError(f"column {column.name}: {error}") from None
+    for name in ("numbers", "pos"):
+        if name not in arrays:
+            raise ValueError("no column of species or positions in Properties")
+    if arrays["pos"].shape[1] != 3:
+        raise ValueError("positions don't have three components")
+    return arrays
+
+
+def _numbers(symbols: list[str]) -> NDArray[np.uint8]:
+    known: dict[str, int] = {}
+    for symbol in set(symbols):
+        if symbol.isascii() and symbol.isdigit() and 0 < int(symbol) < len(SYMBOLS):
+            known[symbol] = int(symbol)
+            continue
+        number = atomic_number_of_label(symbol)
+        if number is None:
+            raise ValueError(f"unknown element “{symbol[:20]}”; expected a chemical symbol")
+        known[symbol] = number
+    return np.array([known[s] for s in symbols], dtype=np.uint8)
+
+
+def _floats(text: str, count: int, name: str) -> FloatArray:
+    tokens = re.sub(r"[\[\]{},]", " ", text).split()
+    if len(tokens) != count:
+        raise ValueError(f"{name} has {len(tokens)} values; expected {count}")
+    try:
+        return np.array(tokens, dtype=np.float64)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+
+
+def _pbc(info: dict[str, str], has_cell: bool) -> tuple[bool, bool, bool]:
+    if "pbc" not in info:
+        return (has_cell, has_cell, has_cell)
+    words = re.sub(r"[\[\]{},]", " ", info["pbc"]).split()
+    words = words * 3 if len(words) == 1 else words
+    if len(words) != 3:
+        raise ValueError(f"pbc has {len(words)} values; expected 3")
+    x, y, z = (w.lower() in _TRUE for w in words)
+    return (x, y, z)
+
+
+def _first(values: dict[str, Any], *names: str) -> Any:
+    for name in names:
+        for prefix in _PREFIXES:
+            if prefix + name in values:
+                return values[prefix + name]
+    return None
+
+
+def _energies(info: dict[str, str]) -> tuple[float | None, float | None]:
+    free, energy = _first(info, "free_energy"), _first(info, "energy")
+    sigma0 = info.get("energy_sigma0")
+    if sigma0 is None and free is not None and energy is not None and float(free) != float(energy):
+        sigma0 = energy
+    chosen = free if free is not None else energy
+    return (
+        None if chosen is None else float(chosen),
+        None if sigma0 is None else float(sigma0),
+    )
+
+
+def _stress(info: dict[str, str], cell: FloatArray, place: str, log: IssueLog) -> FloatArray | None:
+    given, virial_text = _first(info, "stress"), _first(info, "virial", "virials")
+    stress = None
+    if given is not None:
+        stress = stress_matrix(re.sub(r"[\[\]{},]", " ", given).split())
+    volume = abs(float(np.linalg.det(cell)))
+    if virial_text is None or volume == 0:
+        return stress
+    from_virial = -stress_matrix(re.sub(r"[\[\]{},]", " ", virial_text).split()) / volume
+    if stress is None:
+        return from_virial
+    scale = float(np.abs(from_virial).max())
+    if float(np.abs(stress - from_virial).max()) > 1e-4 * scale + 1e-9:
+        log.warn(
+            place,
+            "stress and virial disagree",
+            "stress = −virial / volume",
+            "The virial was used, since its sign is not in doubt.",
+        )
+        return from_virial
+    return stress
+
+
+def _calculation(info: dict[str, str]) -> Calculation:
+    text = info.get("calculation", "")
+    if not text.startswith("_JSON"):
+        return Calculation(charge=float(info.get("charge", info.get("total_charge", 0.0))))
+    try:
+        return calculation_from_document(json.loads(text.removeprefix("_JSON")))
+    except (InvalidInput, ValueError) as error:
+        raise ValueError(f"calculation: {error}") from None
+
+
+def write_extxyz(frame: Frame, stream: TextIO, energy: EnergyKind) -> None:
+    """Write one frame; numbers in the shortest form that reads back to the same value.
+
+    Raises:
+        InvalidInput: the energy asked for is not known.
+    """
+    columns: list[tuple[str, list[list[str]]]] = [
+        ("species:S:1", [[SYMBOLS[z] for z in frame.numbers.tolist()]]),
+        ("pos:R:3", _texts(frame.positions)),
+    ]
+    if frame.forces is not None:
+        columns.append(("forces:R:3", _texts(frame.forces)))
+    if frame.magnetic_moments is not None:
+        columns.append(("magmoms:R:1", _texts(frame.magnetic_moments[:, None])))
+    if frame.fixed is not None:
+        fixed = [["T" if v else "F" for v in c] for c in frame.fixed.T.tolist()]
+        columns.append(("fixed:L:3", fixed))
+    properties = ":".join(name for name, _ in columns)
+    stream.write(f"{len(frame)}\n{_comment(frame, properties, energy)}\n")
+    flat = [c for _, group in columns for c in group]
+    stream.write("".join(f"{' '.join(row)}\n" for row in zip(*flat, strict=True)))
+
+
+def _texts(array: FloatArray) -> list[list[str]]:
+    return [[repr(v) for v in column] for column in array.T.tolist()]
+
+
+def _comment(frame: Frame, properties: str, energy: EnergyKind) -> str:
+    pairs: dict[str, Any] = {}
+    if np.any(frame.cell):
+        pairs["Lattice"] = " ".join(map(repr, frame.cell.ravel().tolist()))
+    pairs["Properties"] = properties
+    value = chosen_energy(frame, energy)
+    if value is not None:
+        pairs["energy"] = repr(value)
+    if frame.energy is not None:
+        pairs["free_energy"] = repr(frame.energy)
+    if frame.energy_sigma0 is not None:
+        pairs["energy_sigma0"] = repr(frame.energy_sigma0)
+    if frame.stress is not None:
+        pairs["stress"] = " ".join(map(repr, frame.stress.ravel().tolist()))
+    pairs["pbc"] = " ".join("T" if p else "F" for p in frame.pbc)
+    pairs["label_source"] = frame.label_source
+    pairs["ionic_step"] = str(frame.ionic_step)
+    if frame.scf_converged is not None:
+        pairs["scf_converged"] = "T" if frame.scf_converged else "F"
+    if frame.kind:
+        pairs["kind"] = frame.kind
+    if frame.flags:
+        pairs["flags"] = " ".join(frame.flags)
+    if frame.calculation != Calculation():
+        pairs["calculation"] = "_JSON " + json.dumps(calculation_to_document(frame.calculation))
+    return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items())
+
+
+def _quoted(value: str) -> str:
+    value = value.replace("\r", " ").replace("\n", " ")
+    if re.fullmatch(r"[\w.:+\-]+", value):
+        return value
+    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,147 @@
+"""The door: a file to frames, frames to a file, one at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TextIO
+
+from mlmd.errors import FormatError, InvalidInput
+from mlmd.formats.checks import checked_frame
+from mlmd.formats.detect import detect_format
+from mlmd.formats.issues import Issue, IssueLog
+from mlmd.formats.labels import EnergyKind
+from mlmd.formats.n2p2 import read_n2p2
+from mlmd.formats.registry import READERS, WRITERS, FrameFormat, Reader
+from mlmd.formats.source import DEFAULT_LIMITS, Limits, Source, report_truncation
+from mlmd.frame import Frame
+
+
+class FrameReader:
+    """Iterates over the frames of one file, once; `issues` is complete afterwards.
+
+    A damaged file gives every complete frame and issues that say what was lost; a
+    file without usable labels gives no frame and issues that say why.
+
+    Raises:
+        HostileInput: while iterating, when the file is refused for safety.
+    """
+
+    def __init__(self, source: Source, frame_format: FrameFormat, read: Reader) -> None:
+        self.format = frame_format
+        self.name = source.name
+        self._source = source
+        self._read = read
+        self._log = IssueLog(source.name)
+        self.count = 0
+
+    @property
+    def issues(self) -> list[Issue]:
+        """What there is to say about the file so far."""
+        return list(self._log.issues)
+
+    def __iter__(self) -> Iterator[Frame]:
+        with self._source:
+            for place, frame in self._read(self._source, self._log):
+                checked = checked_frame(frame, place, self._log)
+                if checked is not None:
+                    self.count += 1
+                    yield checked
+            report_truncation(self._source, self._log)
+            if self.count == 0 and not self._log.issues:
+                self._log.lose("", "no frame", "at least one", "")
+
+
+def open_frames(
+    path: str | Path,
+    format: FrameFormat | str | None = None,
+    name: str | None = None,
+    *,
+    length_unit: str | None = None,
+    energy_unit: str | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> FrameReader:
+    """Open a file of labelled frames.
+
+    Args:
+        path: plain, .gz, .xz or .bz2, told apart by content.
+        format: detected by content when None.
+        name: what the user calls the file, for messages and provenance.
+        length_unit: of formats that don't say theirs (n2p2), a key of `mlmd.units.LENGTH`.
+        energy_unit: likewise, a key of `mlmd.units.ENERGY`.
+        limits: when to refuse a file.
+
+    Raises:
+        FormatError: empty, binary or of no known format.
+        HostileInput: refused for safety.
+    """
+    source = Source(path, name, limits)
+    try:
+        head = source.head()
+        chosen = FrameFormat(format) if format else detect_format(head, source.name)
+        if not head.strip():
+            raise FormatError(source.name, "the file is empty", f"a file of format {chosen}")
+    except (FormatError, ValueError):
+        source.close()
+        raise
+    read = READERS[chosen]
+    if chosen is FrameFormat.N2P2:
+        read = partial(read_n2p2, length_unit=length_unit, energy_unit=energy_unit)
+    return FrameReader(source, chosen, read)
+
+
+def read_frames(
+    path: str | Path, format: FrameFormat | str | None = None, name: str | None = None
+) -> Iterator[Frame]:
+    """Yield the frames of a file; the short form of `open_frames`.
+
+    Raises:
+        FormatError: the file can't be read, or holds no usable frame; says why.
+    """
+    reader = open_frames(path, format, name)
+    yield from reader
+    if reader.count == 0:
+        issue = reader.issues[0]
+        raise FormatError(issue.where, issue.found, issue.expected or "frames", issue.action)
+
+
+def write_frames(
+    frames: Iterable[Frame],
+    target: TextIO | str | Path,
+    format: FrameFormat | str,
+    *,
+    energy: EnergyKind | str = EnergyKind.FREE,
+) -> int:
+    """Write frames one by one; return how many.
+
+    Args:
+        frames: consumed as a stream.
+        target: text stream, or a path, which is replaced only once all is written.
+        format: ``extxyz``, ``n2p2`` (in Å and eV) or ``jsonl``.
+        energy: which energy ``energy`` is in the file.
+
+    Raises:
+        InvalidInput: the format can't be written, or can't hold a frame.
+    """
+    chosen, kind = FrameFormat(format), EnergyKind(energy)
+    write = WRITERS.get(chosen)
+    if write is None:
+        raise InvalidInput(
+            "format", f"{chosen} can only be read", " or ".join(f.value for f in WRITERS)
+        )
+    if isinstance(target, (str, Path)):
+        part = Path(f"{target}.part")
+        try:
+            with part.open("w", encoding="utf-8", newline="\n") as stream:
+                count = write_frames(frames, stream, chosen, energy=kind)
+            os.replace(part, target)
+        finally:
+            part.unlink(missing_ok=True)
+        return count
+    count = 0
+    for frame in frames:
+        write(frame, target, kind)
+        count += 1
+    return count
