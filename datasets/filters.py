@@ -1,0 +1,251 @@
+"""What may be asked of the frames' catalog: one dataclass for pages, API and selections."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
+from urllib.parse import urlencode
+
+from django.db.models import Q
+from django.utils.translation import gettext as _
+
+from datasets.models import ElementSet
+from datasets.querysets import FrameQuerySet
+from labs.exceptions import Refused
+from mlmd.elements import SYMBOLS, atomic_number
+
+NUMBERS = {
+    "atoms_min": ("n_atoms__gte", int),
+    "atoms_max": ("n_atoms__lte", int),
+    "energy_min": ("energy_per_atom__gte", float),
+    "energy_max": ("energy_per_atom__lte", float),
+    "force_min": ("max_force__gte", float),
+    "force_max": ("max_force__lte", float),
+}
+WORDS = {
+    "functional": "functional",
+    "code": "code",
+    "kind": "kind",
+    "compat_key": "compat_key",
+    "label_source": "label_source",
+}
+ELEMENT_MODES = ("all", "any", "only")
+
+
+@dataclass(frozen=True)
+class FrameFilters:
+    """A condition on frames; empty values mean no condition.
+
+    Args:
+        elements: chemical symbols.
+        mode: ``all`` (the frame holds each of them), ``any`` (at least one) or ``only``
+            (nothing but them).
+        formula: Hill formula, exact.
+        atoms_min: fewest atoms.
+        atoms_max: most atoms.
+        energy_min: lowest energy per atom, eV.
+        energy_max: highest energy per atom, eV.
+        force_min: smallest largest force, eV/Å.
+        force_max: largest force, eV/Å.
+        functional: one or several names; any of them fits.
+        code: likewise.
+        kind: likewise.
+        compat_key: likewise.
+        label_source: likewise.
+        converged: ``yes``, ``no`` or ``unknown``.
+        identity: structure hash or label identity (64 hexadecimal digits) of duplicates.
+    """
+
+    elements: tuple[str, ...] = ()
+    mode: str = "all"
+    formula: str = ""
+    atoms_min: int | None = None
+    atoms_max: int | None = None
+    energy_min: float | None = None
+    energy_max: float | None = None
+    force_min: float | None = None
+    force_max: float | None = None
+    functional: tuple[str, ...] = ()
+    code: tuple[str, ...] = ()
+    kind: tuple[str, ...] = ()
+    compat_key: tuple[str, ...] = ()
+    label_source: tuple[str, ...] = ()
+    converged: str = ""
+    identity: str = ""
+
+    def apply(self, frames: FrameQuerySet) -> FrameQuerySet:
+        """Return the frames that fit."""
+        condition = Q()
+        if self.elements:
+            condition &= Q(elements_key__in=_matching_keys(self.elements, self.mode))
+        if self.formula:
+            condition &= Q(formula=self.formula)
+        for name, (lookup, _kind) in NUMBERS.items():
+            if getattr(self, name) is not None:
+                condition &= Q(**{lookup: getattr(self, name)})
+        for name, column in WORDS.items():
+            if values := getattr(self, name):
+                condition &= Q(**{f"{column}__in": values})
+        if self.converged:
+            condition &= Q(
+                scf_converged={"yes": True, "no": False, "unknown": None}[self.converged]
+            )
+        if self.identity:
+            condition &= Q(structure_hash=self.identity) | Q(label_identity=self.identity)
+        return frames.filter(condition)
+
+    def __bool__(self) -> bool:
+        return replace(self, mode="all") != FrameFilters()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what differs from no condition, in JSON's own types."""
+        empty = asdict(FrameFilters())
+        found = {k: v for k, v in asdict(self).items() if v != empty[k]}
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in found.items()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> FrameFilters:
+        """Rebuild from `to_json`.
+
+        Raises:
+            Refused: an unknown field or a value that can't be used.
+        """
+        known = {f.name for f in fields(cls)}
+        unknown = sorted(set(values) - known)
+        if unknown:
+            raise Refused(
+                _("“%(field)s” is no filter; expected one of %(known)s.")
+                % {"field": unknown[0], "known": ", ".join(sorted(known))}
+            )
+        return _checked(lambda name: values.get(name))
+
+    @classmethod
+    def from_query(cls, query: Any) -> FrameFilters:
+        """Read a URL's query (a `QueryDict`); names are those of the fields.
+
+        Raises:
+            Refused: a value that can't be used, said in words.
+        """
+        many = {"elements", *WORDS}
+        return _checked(lambda name: query.getlist(name) if name in many else query.get(name))
+
+    def to_query(self) -> str:
+        """Return the URL query that gives these filters again."""
+        return urlencode(self.to_json(), doseq=True)
+
+    def without(self, name: str, value: str | None = None) -> FrameFilters:
+        """Return the filters with one field, or one value of a field, taken away."""
+        if value is None:
+            return replace(self, **{name: getattr(FrameFilters(), name)})
+        kept = tuple(v for v in getattr(self, name) if v != value)
+        return replace(self, **{name: kept})
+
+    def describe(self) -> list[tuple[str, str, str]]:
+        """Return (field, value or empty, words) of each active condition, for chips."""
+        modes = {"all": _("with"), "any": _("with any of"), "only": _("only")}
+        chips = []
+        if self.elements:
+            chips.append(("elements", "", f"{modes[self.mode]} {', '.join(self.elements)}"))
+        if self.formula:
+            chips.append(("formula", "", self.formula))
+        for name, words in _number_words().items():
+            if getattr(self, name) is not None:
+                chips.append((name, "", words % {"value": f"{getattr(self, name):g}"}))
+        for name in WORDS:
+            chips += [(name, value, value) for value in getattr(self, name)]
+        if self.converged:
+            words = {
+                "yes": _("SCF converged"),
+                "no": _("SCF not converged"),
+                "unknown": _("SCF convergence unknown"),
+            }
+            chips.append(("converged", "", words[self.converged]))
+        if self.identity:
+            chips.append(("identity", "", _("duplicates of %s…") % self.identity[:10]))
+        return chips
+
+
+def _number_words() -> dict[str, str]:
+    return {
+        "atoms_min": _("≥ %(value)s atoms"),
+        "atoms_max": _("≤ %(value)s atoms"),
+        "energy_min": _("energy ≥ %(value)s eV/atom"),
+        "energy_max": _("energy ≤ %(value)s eV/atom"),
+        "force_min": _("largest force ≥ %(value)s eV/Å"),
+        "force_max": _("largest force ≤ %(value)s eV/Å"),
+    }
+
+
+def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
+    values: dict[str, Any] = {
+        "elements": parse_elements(value_of("elements") or ()),
+        "mode": value_of("mode") or "all",
+        "formula": str(value_of("formula") or "").strip()[:200],
+        "converged": value_of("converged") or "",
+        "identity": str(value_of("identity") or "").strip().lower()[:64],
+    }
+    for name, (_lookup, kind) in NUMBERS.items():
+        values[name] = _number(name, value_of(name), kind)
+    for name in WORDS:
+        given = value_of(name) or ()
+        given = [given] if isinstance(given, str) else given
+        values[name] = tuple(str(v)[:255] for v in given if v != "")
+    _require(values["mode"], ELEMENT_MODES, "mode")
+    _require(values["converged"], ("", "yes", "no", "unknown"), "converged")
+    return FrameFilters(**values)
+
+
+def _require(value: Any, choices: tuple[str, ...], name: str) -> None:
+    if value not in choices:
+        raise Refused(
+            _("%(field)s: “%(value)s” isn't possible; expected one of %(choices)s.")
+            % {"field": name, "value": value, "choices": ", ".join(c for c in choices if c)}
+        )
+
+
+def _number(name: str, text: Any, kind: type) -> Any:
+    if text is None or text == "":
+        return None
+    try:
+        number = kind(text)
+    except (ValueError, TypeError, OverflowError):
+        number = math.nan
+    # Databases hold 64-bit integers; a larger bound would be an error, not a filter.
+    if not math.isfinite(number) or abs(number) > 2**62:
+        raise Refused(
+            _("%(field)s: “%(value)s” isn't a number that can be used.")
+            % {"field": name, "value": str(text)[:40]}
+        )
+    return number
+
+
+def parse_elements(given: str | Iterable[str]) -> tuple[str, ...]:
+    """Return symbols in the order of the periodic table, from a list or from text.
+
+    Raises:
+        Refused: a word that is no chemical symbol.
+    """
+    words = given if isinstance(given, str) else " ".join(map(str, given))
+    numbers = set()
+    for word in words.replace(",", " ").replace("|", " ").replace("-", " ").split():
+        number = atomic_number(word) or atomic_number(word.capitalize())
+        if number is None:
+            raise Refused(
+                _("“%s” isn't a chemical symbol; expected for example Si or O.") % word[:40]
+            )
+        numbers.add(number)
+    return tuple(SYMBOLS[n] for n in sorted(numbers))
+
+
+def _matching_keys(elements: tuple[str, ...], mode: str) -> list[str]:
+    wanted = set(elements)
+    tests: dict[str, Callable[[set[str]], bool]] = {
+        "all": wanted.issubset,
+        "any": lambda has: bool(wanted & has),
+        "only": wanted.issuperset,
+    }
+    test = tests[mode]
+    keys = ElementSet.objects.values_list("key", flat=True)
+    return [key for key in keys if test({e for e in key.split("|") if e})]

@@ -1,0 +1,139 @@
+"""A selection of frames for training: published versions, and a condition on their frames."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import reduce
+from operator import or_
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from datasets.filters import FrameFilters
+from datasets.models import Calculation, DatasetVersion, Frame
+from datasets.packing import unpack_frame
+from datasets.querysets import FrameQuerySet, within
+from datasets.selectors import versions_visible_to
+from datasets.store import BATCH, document_store
+from labs.exceptions import Refused
+from mlmd.documents import calculation_from_document
+from mlmd.frame import Calculation as LevelOfTheory
+from mlmd.frame import Frame as LabelledFrame
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Frames of published versions that fit the filters.
+
+    Published versions never change, so a selection means the same frames for ever, in the
+    same order (that of their rows); two versions of one dataset give each frame once.
+
+    Args:
+        version_ids: `public_id` of each version.
+        filters: what the frames must fit.
+    """
+
+    version_ids: tuple[UUID, ...]
+    filters: FrameFilters = field(default_factory=FrameFilters)
+
+    def versions(self, user: Any) -> list[DatasetVersion]:
+        """Return the versions in the order chosen.
+
+        Raises:
+            Refused: nothing chosen, or one that the person can't see, is a draft or withdrawn.
+        """
+        if not self.version_ids:
+            raise Refused(_("No dataset version is chosen. Choose at least one."))
+        found = {
+            v.public_id: v for v in versions_visible_to(user).filter(public_id__in=self.version_ids)
+        }
+        for public_id in self.version_ids:
+            version = found.get(public_id)
+            if version is None:
+                raise Refused(
+                    _("Dataset version %s doesn't exist or isn't visible to you.") % public_id
+                )
+            if version.is_draft:
+                raise Refused(_("%s is a draft. Publish it first.") % version)
+            if version.withdrawn_at or version.dataset.withdrawn_at:
+                raise Refused(_("%s was withdrawn. Choose another version.") % version)
+        return [found[public_id] for public_id in self.version_ids]
+
+    def queryset(self, user: Any) -> FrameQuerySet:
+        """Return the rows, in order."""
+        conditions = (within(v.dataset_id, v.number) for v in self.versions(user))
+        rows = Frame.objects.filter(reduce(or_, conditions))
+        return self.filters.apply(rows).order_by("pk")
+
+    def frames(self, user: Any) -> Iterator[LabelledFrame]:
+        """Yield the frames with their labels, streaming."""
+        return iterate_frames(self.queryset(user))
+
+    def count(self, user: Any) -> int:
+        return self.queryset(user).count()
+
+    def checksum(self, user: Any) -> str:
+        """Return the SHA-256 over the frames' document hashes, in order."""
+        return frames_checksum(self.queryset(user))
+
+    def levels_of_theory(self, user: Any) -> list[str]:
+        """Return the distinct compatibility keys; more than one must not be trained together."""
+        keys = self.queryset(user).order_by("compat_key").values_list("compat_key", flat=True)
+        return list(keys.distinct())
+
+    def describe(self, user: Any) -> str:
+        """Return one line: how many frames of which versions, and the conditions."""
+        names = ", ".join(str(v) for v in self.versions(user))
+        count = self.count(user)
+        text = ngettext("%(count)d frame of %(names)s", "%(count)d frames of %(names)s", count) % {
+            "count": count,
+            "names": names,
+        }
+        chips = [words for _field, _value, words in self.filters.describe()]
+        return f"{text} ({'; '.join(chips)})" if chips else text
+
+    def to_json(self) -> dict[str, Any]:
+        return {"versions": [str(i) for i in self.version_ids], "filters": self.filters.to_json()}
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Selection:
+        """Rebuild from `to_json`.
+
+        Raises:
+            Refused: an id or a filter that can't be used.
+        """
+        try:
+            ids = tuple(dict.fromkeys(UUID(str(i)) for i in values.get("versions", ())))
+        except (ValueError, TypeError) as error:
+            raise Refused(_("A dataset version's id isn't a UUID.")) from error
+        return cls(ids, FrameFilters.from_json(values.get("filters") or {}))
+
+
+def iterate_frames(rows: FrameQuerySet) -> Iterator[LabelledFrame]:
+    """Yield the exact frames of rows by ascending id, with flat memory.
+
+    Rows are fetched in batches by id, so that no read stays open while a slow reader waits.
+    """
+    calculations: dict[int, LevelOfTheory] = {}
+    store, last = document_store(), 0
+    columns = rows.order_by("pk").values_list("pk", "calculation_id")
+    while pairs := list(columns.filter(pk__gt=last)[:BATCH]):
+        documents = store.iterate(pk for pk, _calculation in pairs)
+        for (pk, calculation_id), document in zip(pairs, documents, strict=True):
+            last = pk
+            if calculation_id not in calculations:
+                stored = Calculation.objects.get(pk=calculation_id)
+                calculations[calculation_id] = calculation_from_document(stored.document)
+            yield unpack_frame(document.content, calculations[calculation_id])
+
+
+def frames_checksum(rows: FrameQuerySet) -> str:
+    """Return the SHA-256 over the document hashes of rows, in their order, one per line."""
+    digest = hashlib.sha256()
+    for document_hash in rows.values_list("document_hash", flat=True).iterator(chunk_size=5000):
+        digest.update(document_hash.encode() + b"\n")
+    return digest.hexdigest()
