@@ -112,6 +112,9 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 MLMD_MAX_UPLOAD_BYTES = int(os.environ.get("MLMD_MAX_UPLOAD_BYTES", 2 * 1024**3))
 MLMD_MAX_EXPANDED_BYTES = int(os.environ.get("MLMD_MAX_EXPANDED_BYTES", 20 * 1024**3))
+# The process that reads one upload: address space, and seconds of processor time.
+MLMD_PARSE_MEMORY_BYTES = int(os.environ.get("MLMD_PARSE_MEMORY_BYTES", 4 * 1024**3))
+MLMD_PARSE_SECONDS = int(os.environ.get("MLMD_PARSE_SECONDS", 1800))
 
 # --- Celery ----------------------------------------------------------------------------------
 CELERY_BROKER_URL = os.environ.get("CELERY_BROKER_URL", "filesystem://")
