@@ -153,7 +153,7 @@
       if (!place || place.childElementCount) return;
       const label = (format) => interpolate(gettext("Download “%s” as %s"), [this.title, format]);
       if (this.figure.dataset.log !== undefined) {
-        const toggle = button("log", gettext("Logarithmic scale"), () => {
+        const toggle = button("log", gettext("log scale"), () => {
           this.log = !this.log;
           toggle.setAttribute("aria-pressed", String(this.log));
           this.draw();
@@ -185,6 +185,7 @@
 
     complain(text) {
       this.figure.querySelector(":scope > .stale")?.remove();
+      this.figure.classList.toggle("is-broken", Boolean(text) && !this.answer);
       if (!text) return;
       const note = document.createElement("p");
       note.className = "stale";
@@ -193,7 +194,6 @@
         ? interpolate(gettext("Not refreshed: %s Shown is the state of before."), [text])
         : interpolate(gettext("The plot can't be shown: %s"), [text]);
       this.figure.append(note);
-      if (!this.answer) this.area.querySelector(".plot-wait")?.remove();
     }
   }
 

@@ -144,7 +144,7 @@
         this.view.zoomTo();
         this.view.rotate(-78, "x");
         this.view.rotate(-12, "y");
-        this.view.zoom(0.92);
+        this.view.zoom(1.15);
       }
       this.view.render();
       this.axes();
