@@ -13,6 +13,8 @@ from jobs.errors import Overtaken
 from jobs.models import Job, JobMove
 from jobs.states import FINAL, State
 
+KEEP_DAYS = {State.DONE: 1.0, State.FAILED: 7.0, State.CANCELLED: 7.0}
+"""How long the cluster's copy of a job stays after its end; the site's copy stays for good."""
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0  # s between two tries of the same step
 TRIES_BEFORE_BLOCKED = 5
 BLOCKED_WAIT = 600.0  # s until a blocked job is tried once more
@@ -55,6 +57,7 @@ def move(
     }
     if target in FINAL:
         values.setdefault("ended_at", job.ended_at or now)
+        values.setdefault("clean_at", now + datetime.timedelta(days=KEEP_DAYS[target]))
     row = Job.objects.filter(pk=job.pk, state=origin, attempt=job.attempt)
     if lease is not None:
         row = row.filter(lease_token=lease)

@@ -79,6 +79,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "csp.context_processors.nonce",
                 "portal.context.site",
+                "jobs.context.running_jobs",
             ],
         },
     }
@@ -107,6 +108,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEDIA_ROOT = VAR_DIR / "media"
 JOBS_DIR = VAR_DIR / "jobs"  # the site's copy of every job's files
 LOCAL_CLUSTER_DIR = VAR_DIR / "local-cluster"  # work folder of the cluster `local`
+MLMD_LEASE_SECONDS = float(os.environ.get("MLMD_LEASE_SECONDS", 30))
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2

@@ -1,0 +1,76 @@
+"""What a cluster offers: folders, recipes, room for further runs."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+from django.conf import settings
+
+from jobs.models import Cluster, Job
+from jobs.script import Recipe
+from mlmd.launch import Resources
+
+
+def recipes_of(cluster: Cluster) -> dict[str, Recipe]:
+    """Return how each code starts on the cluster, by the code's name."""
+    recipes = {"mlmd": _mlmd_here()} if cluster.is_builtin else {}
+    for code, entry in cluster.recipes.items():
+        recipes[code] = Recipe(
+            argv=tuple(entry["argv"]),
+            environment=dict(entry.get("environment", {})),
+            setup=tuple(entry.get("setup", ())),
+        )
+    return recipes
+
+
+def _mlmd_here() -> Recipe:
+    # Not stored: the interpreter moves with the checkout.
+    return Recipe((sys.executable, "-m", "mlmd"), {"PYTHONPATH": str(settings.BASE_DIR)})
+
+
+def run_folder(job: Job) -> str:
+    """Return the absolute path of the run directory of this attempt on the cluster."""
+    base = job.cluster.work_dir or str(Path(settings.LOCAL_CLUSTER_DIR))
+    return f"{base.rstrip('/')}/{job.public_id}-{job.attempt}"
+
+
+def cores_of(cluster: Cluster) -> int | None:
+    """Return how many cores runs may use at once; None where a scheduler looks after that."""
+    if cluster.cores:
+        return cluster.cores
+    return os.cpu_count() or 1 if cluster.scheduler == "direct" else None
+
+
+def need(job: Job) -> int:
+    """Return the cores that a job takes."""
+    resources = resources_of(job)
+    return max(1, resources.nodes * resources.processes * resources.threads)
+
+
+def resources_of(job: Job) -> Resources:
+    """Return what the job asks for; before it is prepared, what its creator asked for."""
+    known = Resources.__dataclass_fields__
+    return Resources(**{name: value for name, value in job.resources.items() if name in known})
+
+
+def with_room(cluster: Cluster, waiting: Iterable[Job], working: Iterable[Job]) -> list[Job]:
+    """Return the waiting jobs that may start now, first come first served.
+
+    One that needs more cores than there are starts when nothing else works; nobody overtakes,
+    so that a large run isn't starved by small ones.
+    """
+    cores = cores_of(cluster)
+    waiting = list(waiting)
+    if cores is None:
+        return waiting
+    used = sum(need(job) for job in working)
+    chosen: list[Job] = []
+    for job in waiting:
+        if used and used + need(job) > cores:
+            break
+        used += need(job)
+        chosen.append(job)
+    return chosen

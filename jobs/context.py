@@ -1,0 +1,15 @@
+"""What every page shows about runs."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest
+
+from jobs.selectors import running_count
+
+
+def running_jobs(request: HttpRequest) -> dict[str, object]:
+    """Give templates `running_jobs`: how many of the person's runs are on their way."""
+    user = getattr(request, "user", None)
+    if user is None or not user.is_authenticated:
+        return {}
+    return {"running_jobs": running_count(user)}

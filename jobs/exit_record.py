@@ -1,0 +1,61 @@
+"""What the script wrote about its own end."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+log = logging.getLogger(__name__)
+
+
+class Cause(StrEnum):
+    """Why a run ended."""
+
+    OK = "ok"
+    FAILED = "failed"
+    TIME = "time"
+    STOPPED = "stopped"
+    VANISHED = "vanished"
+    DAMAGED = "damaged"
+
+
+@dataclass(frozen=True)
+class ExitRecord:
+    """The end of a run.
+
+    Args:
+        cause: why it ended.
+        code: exit status of the command that ended it; None when nobody knows.
+        step: number of that command, counted from 1.
+        started: when the script began.
+        ended: when it ended.
+    """
+
+    cause: Cause
+    code: int | None = None
+    step: int = 0
+    started: datetime.datetime | None = None
+    ended: datetime.datetime | None = None
+
+
+def parse_exit(content: bytes) -> ExitRecord:
+    """Read ``exit.json``; what can't be read is a damaged record, never a success."""
+    try:
+        record = json.loads(content)
+        return ExitRecord(
+            cause=Cause(record["cause"]),
+            code=int(record["code"]),
+            step=int(record["step"]),
+            started=_when(record["started"]),
+            ended=_when(record["ended"]),
+        )
+    except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
+        log.warning("exit record not readable (%s): %r", error, content[:200])
+        return ExitRecord(Cause.DAMAGED)
+
+
+def _when(seconds: float) -> datetime.datetime:
+    return datetime.datetime.fromtimestamp(float(seconds), tz=datetime.UTC)

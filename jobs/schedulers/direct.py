@@ -1,0 +1,91 @@
+"""No scheduler at all: detached processes that outlive whoever started them.
+
+A run is known as ``PID:TOKEN``. The token stands in the process's arguments, so a reused
+process number is never taken for the run, not even after a restart of the machine.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+
+from jobs.errors import ClusterTrouble
+from jobs.schedulers.base import QueueEntry, QueueState, ScriptHeader
+from jobs.transports.base import Answer
+
+GRACE = 20  # s that a run has to save its state at the time limit
+
+
+class DirectScheduler:
+    """Starts runs at once; how many at a time is decided by the one who asks."""
+
+    own_id = '"$$:$token"'
+
+    def directives(self, header: ScriptHeader) -> list[str]:
+        return []
+
+    def watchdog(self, walltime_s: int) -> list[str]:
+        # Its sleeps are children that its own TERM trap ends: nothing is left in the group.
+        return [
+            "(",
+            """  trap 'kill "$nap" 2>/dev/null; exit 0' TERM""",
+            f'  sleep {walltime_s} & nap=$!; wait "$nap"',
+            "  kill -XCPU $$ 2>/dev/null",
+            f'  sleep {GRACE} & nap=$!; wait "$nap"',
+            "  record 137 time",
+            "  kill -KILL -$$",
+            ") &",
+            "watch=$!",
+        ]
+
+    def submit_command(self, script: str, token: str) -> str:
+        start = f"sh {shlex.quote('./' + script)} {shlex.quote(token)} </dev/null >>job.log 2>&1 &"
+        # macOS has no setsid; there sh is bash, whose job control gives an own process group.
+        return (
+            f"if command -v setsid >/dev/null 2>&1; then setsid {start} "
+            f"else set -m; nohup {start} fi; "
+            "n=0; while [ ! -s claim/id ] && [ $n -lt 200 ]; do sleep 0.05; n=$((n+1)); done; "
+            "cat claim/id"
+        )
+
+    def parse_submit(self, answer: Answer) -> str:
+        run_id = answer.out.strip()
+        if answer.code != 0 or ":" not in run_id:
+            detail = (answer.err or answer.out).strip()[:300]
+            raise ClusterTrouble(f"The run could not be started: {detail or 'no process appeared'}")
+        return run_id
+
+    def queue_command(self, ids: Sequence[str]) -> str:
+        return "ps -A -ww -o pid= -o pgid= -o stat= -o args="
+
+    def parse_queue(self, answer: Answer, ids: Sequence[str]) -> Mapping[str, QueueEntry]:
+        if answer.code != 0 or not answer.out.strip():
+            raise ClusterTrouble(f"ps failed: {answer.err.strip()[:300] or 'it listed nothing'}")
+        arguments: dict[str, str] = {}
+        groups: set[str] = set()
+        for line in answer.out.splitlines():
+            fields = line.split(None, 3)
+            if len(fields) < 4 or fields[2].startswith("Z"):
+                continue  # ended, only nobody has collected its status yet
+            arguments[fields[0]] = fields[3]
+            groups.add(fields[1])
+        alive = {}
+        for run_id in ids:
+            pid, _, token = run_id.partition(":")
+            # A group without its leader: the script was killed, what it had started still works.
+            if token in arguments[pid] if pid in arguments else pid in groups:
+                alive[run_id] = QueueEntry(QueueState.RUNNING, "running")
+        return alive
+
+    def stop_command(self, ids: Sequence[str]) -> str:
+        # To the script only, which passes it on once: a second TERM means "at once" to programs.
+        return "; ".join(
+            f"kill -TERM {pid} 2>/dev/null || kill -TERM -{pid} 2>/dev/null" for pid in _pids(ids)
+        )
+
+    def kill_command(self, ids: Sequence[str]) -> str:
+        return "; ".join(f"kill -KILL -{pid} 2>/dev/null" for pid in _pids(ids))
+
+
+def _pids(ids: Sequence[str]) -> list[int]:
+    return [int(run_id.partition(":")[0]) for run_id in ids]

@@ -1,0 +1,102 @@
+"""CREATED → STAGED: write the input, compose the script, copy both to the cluster."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from django.utils.translation import gettext as _
+
+from jobs import machine
+from jobs.clusters import recipes_of, run_folder
+from jobs.errors import UnknownKind
+from jobs.files import SCRIPT_FILE, job_folder
+from jobs.kinds import kind_of
+from jobs.leases import Lease
+from jobs.models import Job
+from jobs.schedulers import SCHEDULERS
+from jobs.script import compose
+from jobs.states import State
+from jobs.transports import connection
+from labs.exceptions import Refused
+from mlmd.errors import MlmdError
+from mlmd.launch import Launch
+
+
+def stage(job: Job, lease: Lease) -> None:
+    """Prepare the job's folder and copy it to the cluster.
+
+    Entry state CREATED; exit state STAGED, or FAILED when the input can't be made from the
+    specification. Repeating it changes nothing: same folder, same content.
+
+    Raises:
+        ClusterTrouble: the copy could not be made.
+        Overtaken: the lease was lost.
+    """
+    try:
+        launch = _prepare(job, lease)
+    except (MlmdError, Refused, UnknownKind) as error:
+        machine.move(job, State.FAILED, reason=str(error), lease=lease.token)
+        return
+    folder, remote = job_folder(job), run_folder(job)
+    with connection(job.cluster) as transport:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file():
+                transport.put(path, f"{remote}/{path.relative_to(folder).as_posix()}")
+    machine.move(
+        job,
+        State.STAGED,
+        lease=lease.token,
+        launch=asdict(launch),
+        resources=asdict(launch.resources),
+        queue_reason="",
+    )
+
+
+def _prepare(job: Job, lease: Lease) -> Launch:
+    folder = job_folder(job)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # The lease is ours: what else carries this job's name was left by a killed worker.
+    for stale in folder.parent.glob(f".prepare-{job.public_id}-*"):
+        shutil.rmtree(stale, ignore_errors=True)
+    draft = folder.with_name(f".prepare-{job.public_id}-{lease.token}")
+    draft.mkdir()
+    try:
+        launch = kind_of(job.kind).prepare(job, draft)
+        (draft / SCRIPT_FILE).write_text(script_of(job, launch), encoding="utf-8")
+        lease.renew()
+        _replace(folder, draft)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return launch
+
+
+def script_of(job: Job, launch: Launch) -> str:
+    """Return the script that runs a prepared job.
+
+    Raises:
+        InvalidInput: the cluster doesn't know how to start one of the codes.
+    """
+    if not launch.commands:
+        raise Refused(_("This run has nothing to do: it was prepared without a command."))
+    return compose(
+        launch,
+        SCHEDULERS[job.cluster.scheduler],
+        recipes_of(job.cluster),
+        name=f"mlmd-{job.kind}-{job.pk}",
+        folder=run_folder(job),
+        token=job.token,
+        mpi=tuple(job.cluster.options.get("mpi", ("mpirun", "-np", "{processes}"))),
+    )
+
+
+def _replace(folder: Path, draft: Path) -> None:
+    if folder.exists():
+        old = folder.with_name(f".old-{folder.name}")
+        shutil.rmtree(old, ignore_errors=True)
+        folder.rename(old)
+        draft.rename(folder)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        draft.rename(folder)
