@@ -1,7 +1,7 @@
 """How many atoms and frames per second the analyses take, on one core.
 
-Run: ``python benchmarks/analysis.py [atoms]``. The reference figure for partial g(r) to 10 Å is
-4.2e5 atom·frames/s (a prototype for orthorhombic cells); OVITO reached 5.9e4.
+Run: ``python -m benchmarks.analysis [atoms]``. The figure to beat for partial g(r) to 10 Å is
+4.2e5 atom·frames/s (a prototype for orthorhombic cells only); OVITO reached 5.9e4.
 """
 
 import os

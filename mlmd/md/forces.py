@@ -1,0 +1,93 @@
+"""What molecular dynamics asks of a potential, and a bridge to any ASE calculator."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+from ase import Atoms
+from ase.stress import voigt_6_to_full_3x3_stress
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+EXTRAPOLATION = np.dtype(
+    [("atom", "i4"), ("function", "i4"), ("value", "f8"), ("low", "f8"), ("high", "f8")]
+)
+
+
+class Evaluation(Protocol):
+    """A potential's answer for one set of positions."""
+
+    @property
+    def energy(self) -> float:
+        """Potential energy, eV."""
+
+    @property
+    def forces(self) -> FloatArray:
+        """Forces, shape (N, 3), eV/Å."""
+
+    @property
+    def stress(self) -> FloatArray:
+        """Cauchy stress, tension positive, shape (3, 3), eV/Å³; anything without a full cell."""
+
+    @property
+    def extrapolations(self) -> NDArray[Any]:
+        """Functions outside of the range seen in training, fields as in `EXTRAPOLATION`."""
+
+
+class ForceProvider(Protocol):
+    """Anything that turns positions into energy and forces."""
+
+    def compute(
+        self,
+        numbers: NDArray[Any],
+        positions: FloatArray,
+        cell: FloatArray,
+        pbc: tuple[bool, bool, bool],
+    ) -> Evaluation:
+        """Evaluate positions (N, 3) and cell (3, 3), both Å."""
+
+
+@dataclass(frozen=True)
+class PlainEvaluation:
+    """An evaluation without anything that a potential of another kind wouldn't have."""
+
+    energy: float
+    forces: FloatArray
+    stress: FloatArray
+    extrapolations: NDArray[Any] = field(default_factory=lambda: np.empty(0, EXTRAPOLATION))
+
+
+class CalculatorForces:
+    """Lets an ASE calculator drive the dynamics.
+
+    Args:
+        calculator: any ASE calculator; its stress is used where it has one and the cell is
+            periodic throughout.
+    """
+
+    def __init__(self, calculator: Any) -> None:
+        self.calculator = calculator
+        self._gives_stress = "stress" in getattr(calculator, "implemented_properties", ())
+
+    def compute(
+        self,
+        numbers: NDArray[Any],
+        positions: FloatArray,
+        cell: FloatArray,
+        pbc: tuple[bool, bool, bool],
+    ) -> PlainEvaluation:
+        """Evaluate positions (N, 3) and cell (3, 3), both Å."""
+        atoms = Atoms(numbers=numbers, positions=positions, cell=cell, pbc=pbc)
+        atoms.calc = self.calculator
+        stress = np.full((3, 3), np.nan)
+        if self._gives_stress and all(pbc):
+            stress = voigt_6_to_full_3x3_stress(atoms.get_stress())
+        # free_energy is what forces derive from; calculators without it give the energy.
+        energy = atoms.get_potential_energy(force_consistent=self._has_free_energy())
+        return PlainEvaluation(float(energy), np.array(atoms.get_forces()), np.asarray(stress))
+
+    def _has_free_energy(self) -> bool:
+        return "free_energy" in getattr(self.calculator, "implemented_properties", ())

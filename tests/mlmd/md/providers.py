@@ -1,0 +1,76 @@
+"""Potentials whose physics is known, for testing dynamics without a trained one."""
+
+import numpy as np
+from numba import njit
+
+from mlmd.md.forces import PlainEvaluation
+
+
+class IdealGas:
+    """No interaction at all."""
+
+    def compute(self, numbers, positions, cell, pbc):
+        return PlainEvaluation(0.0, np.zeros_like(positions), np.zeros((3, 3)))
+
+
+class LennardJones:
+    """Truncated and shifted Lennard-Jones by minimum image: argon, boxes above 2 r_c only.
+
+    Forces are shifted too, so that energy is conserved at the cutoff.
+    """
+
+    def __init__(self, epsilon=0.0104, sigma=3.4, cutoff=8.0):
+        self.epsilon, self.sigma, self.cutoff = epsilon, sigma, cutoff
+        self.calls = 0
+
+    def compute(self, numbers, positions, cell, pbc):
+        self.calls += 1
+        energy, forces, virial = _lennard_jones(
+            positions, cell, np.linalg.inv(cell), self.epsilon, self.sigma, self.cutoff
+        )
+        return PlainEvaluation(energy, forces, virial / abs(np.linalg.det(cell)))
+
+
+@njit(cache=True)
+def _pair(r, epsilon, sigma):
+    x = (sigma / r) ** 6
+    return 4 * epsilon * (x * x - x), 24 * epsilon * (2 * x * x - x) / r
+
+
+@njit(cache=True)
+def _lennard_jones(positions, cell, inverse, epsilon, sigma, cutoff):
+    e_c, f_c = _pair(cutoff, epsilon, sigma)
+    energy, forces, virial = 0.0, np.zeros_like(positions), np.zeros((3, 3))
+    for i in range(len(positions)):
+        for j in range(i):
+            d = positions[i] - positions[j]
+            d -= np.round(d @ inverse, 0, np.empty(3)) @ cell
+            r = np.sqrt(d @ d)
+            if r < cutoff:
+                u, f = _pair(r, epsilon, sigma)
+                energy += u - e_c + f_c * (r - cutoff)
+                for a in range(3):
+                    pull = (f - f_c) / r * d[a]
+                    forces[i, a] += pull
+                    forces[j, a] -= pull
+                    for b in range(3):
+                        virial[a, b] -= pull * d[b]
+    return energy, forces, virial
+
+
+class Springs:
+    """Pairs 0–1, 2–3, … joined by harmonic springs: solvable, and blind to the cell."""
+
+    def __init__(self, stiffness=5.0, length=1.5):
+        self.stiffness, self.length = stiffness, length
+
+    def compute(self, numbers, positions, cell, pbc):
+        d = positions[1::2] - positions[::2]
+        r = np.linalg.norm(d, axis=1)
+        pull = (self.stiffness * (r - self.length) / r)[:, None] * d
+        forces = np.empty_like(positions)
+        forces[::2], forces[1::2] = pull, -pull
+        volume = max(abs(np.linalg.det(cell)), 1e-300)
+        stress = np.einsum("pa,pb->ab", pull, d) / volume
+        energy = 0.5 * self.stiffness * float(((r - self.length) ** 2).sum())
+        return PlainEvaluation(energy, forces, stress)
