@@ -17,22 +17,18 @@ from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from types import FrameType
-from typing import Any, BinaryIO
 
-from datasets.packing import calculation_digest, pack_atoms
+from datasets.packing import calculation_digest
 from datasets.parser.records import (
     Record,
     RecordKind,
-    elements_key,
     frame_record,
     packed_frame,
-    short_formula,
     write_record,
 )
-from mlmd.documents import calculation_to_document, structure_hash
+from mlmd.documents import calculation_to_document
 from mlmd.errors import InvalidInput
-from mlmd.formats import FrameFormat, FrameReader, Issue, Limits, open_frames
-from mlmd.formats.atoms import atoms_to_frame
+from mlmd.formats import FrameFormat, Issue, Limits, open_frames
 
 MOST_STRUCTURES = 100
 MOST_ATOMS = 2_000_000  # in one frame: the limit of what pages and stores take
@@ -120,7 +116,8 @@ def _frames(arguments: argparse.Namespace) -> Iterator[Record]:
 
 
 def _structures(arguments: argparse.Namespace) -> Iterator[Record]:
-    from mlmd.formats.structures import read_structures
+    from datasets.parser.structures import structure_record
+    from mlmd.formats import read_structures
 
     started = time.monotonic()
     found = read_structures(arguments.path, arguments.format or None, arguments.name)
@@ -131,23 +128,6 @@ def _structures(arguments: argparse.Namespace) -> Iterator[Record]:
         issues.append(_too_many(arguments.name, len(found)))
     kept = min(len(found), MOST_STRUCTURES)
     yield _report("", issues, kept, time.monotonic() - started)
-
-
-def structure_record(atoms: Any) -> Record:
-    """Return what is stored of a structure: columns, its report, packed atoms."""
-    from mlmd.structure import structure_report
-
-    frame = atoms_to_frame(atoms)
-    report = structure_report(atoms)
-    values = {
-        "formula": short_formula(frame.numbers),
-        "elements_key": elements_key(frame.numbers),
-        "n_elements": len(set(frame.numbers.tolist())),
-        "n_atoms": len(frame),
-        "structure_hash": structure_hash(frame),
-        "report": asdict(report),
-    }
-    return Record(RecordKind.STRUCTURE, values, pack_atoms(atoms))
 
 
 def _report(
