@@ -79,8 +79,10 @@ class DirectScheduler:
 
     def stop_command(self, ids: Sequence[str]) -> str:
         # To the script only, which passes it on once: a second TERM means "at once" to programs.
+        # Where the script itself was killed (gone, or a zombie), to what it had started.
         return "; ".join(
-            f"kill -TERM {pid} 2>/dev/null || kill -TERM -{pid} 2>/dev/null" for pid in _pids(ids)
+            f'case "$(ps -o stat= -p {pid})" in ""|Z*) kill -TERM -{pid};; *) kill -TERM {pid};; esac'
+            for pid in _pids(ids)
         )
 
     def kill_command(self, ids: Sequence[str]) -> str:
