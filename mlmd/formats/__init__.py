@@ -9,6 +9,7 @@ from mlmd.formats.issues import Issue, Severity
 from mlmd.formats.labels import EnergyKind
 from mlmd.formats.registry import FrameFormat
 from mlmd.formats.source import Limits
+from mlmd.formats.structures import StructureFormat, read_structures, write_structure
 
 __all__ = [
     "EnergyKind",
@@ -17,7 +18,10 @@ __all__ = [
     "Issue",
     "Limits",
     "Severity",
+    "StructureFormat",
     "open_frames",
     "read_frames",
+    "read_structures",
     "write_frames",
+    "write_structure",
 ]

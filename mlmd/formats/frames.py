@@ -42,6 +42,11 @@ class FrameReader:
         """What there is to say about the file so far."""
         return list(self._log.issues)
 
+    @property
+    def fraction(self) -> float:
+        """Share of the file that has been read, 0 to 1."""
+        return self._source.fraction
+
     def __iter__(self) -> Iterator[Frame]:
         with self._source:
             for place, frame in self._read(self._source, self._log):

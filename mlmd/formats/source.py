@@ -113,6 +113,12 @@ class Source:
                 self._sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         return self._sha256
 
+    @property
+    def fraction(self) -> float:
+        """Share of the stored file that has been read, 0 to 1."""
+        size = self.path.stat().st_size
+        return self._file.tell() / size if size and not self._file.closed else 1.0
+
     def read(self) -> bytes:
         """Return the next chunk of plain bytes, empty at the end."""
         if self._pushed_back:

@@ -118,8 +118,9 @@ class LabelMaker:
     def _frame(self, step: Step, fixed: NDArray[np.bool_] | None, place: str) -> Frame | None:
         numbers, log = self._numbers, self._log
         problem = self._problem(step)
-        if problem or numbers is None:
-            log.lose(place, *problem, "The step was left out.")
+        if problem is not None or numbers is None:
+            found, expected = problem or ("no atoms", "atominfo")
+            log.lose(place, found, expected, "The step was left out.")
             return None
         free, sigma0 = self._energies(step)
         if free is None:
@@ -147,7 +148,7 @@ class LabelMaker:
             calculation=self._calculation,
         )
 
-    def _problem(self, step: Step) -> tuple[str, str] | tuple[()]:
+    def _problem(self, step: Step) -> tuple[str, str] | None:
         atoms = 0 if self._numbers is None else len(self._numbers)
         if not atoms:
             return "no list of atoms (atominfo)", "atominfo before the first step"
@@ -163,7 +164,7 @@ class LabelMaker:
             block = step.blocks.get(name)
             if block is not None and len(block) != rows:
                 return f"{len(block)} rows of {name}", f"{rows}"
-        return ()
+        return None
 
     def _energies(self, step: Step) -> tuple[float | None, float | None]:
         """Return F and E0 of a step."""

@@ -1,0 +1,1 @@
+"""The commands of ``python -m mlmd``, one module each with `register` and `run`."""
