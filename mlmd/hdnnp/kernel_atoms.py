@@ -143,7 +143,8 @@ def evaluate_atoms(
         if depth == ENERGIES:
             continue
         network_gradient(networks, element, slopes, sums, gradient)
-        near.values[ALONG : GZ + 1, :n] = 0.0
+        for row in range(ALONG, GZ + 1):
+            near.values[row, :n] = 0.0
         _radial_gradient(functions.radial, element, elements, near, radial, gradient)
         pair_gradient(functions.pairs, element, near, pairs, gradient)
         for block in range(first_block, last_block):

@@ -131,12 +131,13 @@ def moment_gradient(
         stop = near.segments[e + 1]
         if stop == start:
             continue
-        rows = space.rows[:, start:stop]
-        rows[:] = 0.0
+        for row in range(UX, UZ + 1):
+            space.rows[row, start:stop] = 0.0
+        space.rows[ALONG_R, start:stop] = 0.0
         _pull_radial(tables, block, e, degree, radials, near, space, gradient)
         for m in range(degree + 1):
             _pull_angular(degree, radials, e, m, start, stop, space)
-        _project(near.values[:, start:stop], rows)
+        _project(start, stop, near.values, space.rows)
 
 
 @kernel
@@ -326,30 +327,56 @@ def _pull_angular(
     With Y_lm = N Π_lm(w) c_m(u, v): ∂Π_lm/∂w = Π_l,m+1, ∂c_m/∂u = m c_(m−1),
     ∂c_m/∂v = −m s_(m−1), ∂s_m/∂u = m s_(m−1), ∂s_m/∂v = m c_(m−1).
     """
-    rows = space.rows[:, start:stop]
-    rows[REAL : IMAGINARY_UP + 1] = 0.0
+    real = space.rows[REAL, start:stop]
+    imaginary = space.rows[IMAGINARY, start:stop]
+    real_up = space.rows[REAL_UP, start:stop]
+    imaginary_up = space.rows[IMAGINARY_UP, start:stop]
+    work = space.rows[WORK, start:stop]
+    real[:] = 0.0
+    imaginary[:] = 0.0
+    real_up[:] = 0.0
+    imaginary_up[:] = 0.0
     for l in range(m, degree + 1):  # noqa: E741
         norm = space.norms[l, m]
         p = space.legendre[l, m, start:stop]
         up = space.legendre[l, m + 1, start:stop]
-        for part in range(2 if m > 0 else 1):
-            q = l * l + (2 * m - 1 + part if m > 0 else 0)
-            rows[WORK] = 0.0
-            for x in range(radials):
-                _add_scaled(space.factors[x, start:stop], norm * space.pull[e, x, q], rows[WORK])
-            if m > 0:
-                _add_product(rows[WORK], p, 1.0, rows[REAL + part])
+        first = l * l + (2 * m - 1 if m > 0 else 0)
+        _weighted_factors(space, e, first, radials, norm, start, stop, work)
+        if m > 0:
+            _add_product(work, p, 1.0, real)
+        if l > m:
+            _add_product(work, up, 1.0, real_up)
+        if m > 0:
+            _weighted_factors(space, e, first + 1, radials, norm, start, stop, work)
+            _add_product(work, p, 1.0, imaginary)
             if l > m:
-                _add_product(rows[WORK], up, 1.0, rows[REAL_UP + part])
-    _add_product(rows[REAL_UP], space.cosine[m, start:stop], 1.0, rows[UZ])
+                _add_product(work, up, 1.0, imaginary_up)
+    _add_product(real_up, space.cosine[m, start:stop], 1.0, space.rows[UZ, start:stop])
     if m > 0:
         c = space.cosine[m - 1, start:stop]
         s = space.sine[m - 1, start:stop]
-        _add_product(rows[IMAGINARY_UP], space.sine[m, start:stop], 1.0, rows[UZ])
-        _add_product(rows[REAL], c, 1.0 * m, rows[UX])
-        _add_product(rows[IMAGINARY], s, 1.0 * m, rows[UX])
-        _add_product(rows[IMAGINARY], c, 1.0 * m, rows[UY])
-        _add_product(rows[REAL], s, -1.0 * m, rows[UY])
+        _add_product(imaginary_up, space.sine[m, start:stop], 1.0, space.rows[UZ, start:stop])
+        _add_product(real, c, 1.0 * m, space.rows[UX, start:stop])
+        _add_product(imaginary, s, 1.0 * m, space.rows[UX, start:stop])
+        _add_product(imaginary, c, 1.0 * m, space.rows[UY, start:stop])
+        _add_product(real, s, -1.0 * m, space.rows[UY, start:stop])
+
+
+@kernel
+def _weighted_factors(
+    space: MomentSpace,
+    e: int,
+    q: int,
+    radials: int,
+    norm: float,
+    start: int,
+    stop: int,
+    out: FloatArray,
+) -> None:
+    """Fill out = N Σ_x dE/dA_x,q f_x, the pull on Y_q of each neighbour."""
+    _scaled(space.factors[0, start:stop], norm * space.pull[e, 0, q], out)
+    for x in range(1, radials):
+        _add_scaled(space.factors[x, start:stop], norm * space.pull[e, x, q], out)
 
 
 @kernel
@@ -359,12 +386,12 @@ def _add_product(a: FloatArray, b: FloatArray, factor: float, out: FloatArray) -
 
 
 @kernel
-def _project(values: FloatArray, rows: FloatArray) -> None:
+def _project(start: int, stop: int, values: FloatArray, rows: FloatArray) -> None:
     """Turn gradients by distance and by unit vector into gradients by position.
 
     ∂/∂r = r̂ ∂/∂r + (1 − r̂ r̂ᵀ)/r ∂/∂r̂.
     """
-    for t in range(rows.shape[1]):
+    for t in range(start, stop):
         inverse = values[INVERSE_R, t]
         gx = rows[UX, t] * inverse
         gy = rows[UY, t] * inverse

@@ -108,7 +108,7 @@ def pair_functions(
         segments = near.segments
         e1, e2 = _ordered(tables.first_element[g], tables.second_element[g], segments)
         cutoff = tables.cutoff[g]
-        _geometry(near.values, segments, e1, e2, space.pairs[:, m0:m1])
+        _geometry(near.values, segments, e1, e2, m0, space.pairs)
         c = space.pairs[C, m0:m1]
         r2_jk = space.pairs[R2_JK, m0:m1]
         f = space.pairs[F, m0:m1]
@@ -164,15 +164,26 @@ def pair_gradient(
         if m1 == m0:
             continue
         e1, e2 = _ordered(tables.first_element[g], tables.second_element[g], near.segments)
-        pairs = space.pairs[:, m0:m1]
-        pairs[Y0 : Y3 + 1] = 0.0
+        # Rows are cut one by one: a slice of the whole table has no known stride.
+        c = space.pairs[C, m0:m1]
+        along_jk = space.pairs[L, m0:m1]
+        y0 = space.pairs[Y0, m0:m1]
+        y1 = space.pairs[Y1, m0:m1]
+        y2 = space.pairs[Y2, m0:m1]
+        y3 = space.pairs[Y3, m0:m1]
+        work = space.pairs[POWER, m0:m1]
+        y0[:] = 0.0
+        y1[:] = 0.0
+        y2[:] = 0.0
+        if tables.shifted[g] == 1:
+            y3[:] = 0.0
         x0 = space.starts[g - first_group, 1]
         for x in range(tables.exponential_first[g], tables.exponential_first[g + 1]):
             product = space.products[x0 : x0 + m1 - m0]
             x0 += m1 - m0
             # y1 grows by Σ 2η w x p^ζ of this exponential, y3 by r_s times that growth.
             if tables.rs[x] != 0.0:
-                _add_scaled(pairs[Y1], -tables.rs[x], pairs[Y3])
+                _add_scaled(y1, -tables.rs[x], y3)
             for term in range(tables.term_first[x], tables.term_first[x + 1]):
                 _term_slopes(
                     tables.whole_zeta[term],
@@ -180,23 +191,27 @@ def pair_gradient(
                     tables.lam[term],
                     gradient[tables.out[term]] * tables.weight[term],
                     2.0 * tables.eta[x],
-                    pairs,
+                    c,
                     product,
+                    y0,
+                    y1,
+                    y2,
+                    work,
                 )
             if tables.rs[x] != 0.0:
-                _add_scaled(pairs[Y1], tables.rs[x], pairs[Y3])
+                _add_scaled(y1, tables.rs[x], y3)
         shifted = tables.shifted[g] == 1
         if tables.narrow[g] == 1:
-            _along_jk(pairs[Y0], pairs[Y1], pairs[L])
+            _along_jk(y0, y1, along_jk)
             if shifted:
-                _subtract_product(pairs[Y3], pairs[INVERSE_JK], pairs[L])
+                _subtract_product(y3, space.pairs[INVERSE_JK, m0:m1], along_jk)
         else:
-            pairs[L] = 0.0
+            along_jk[:] = 0.0
         slope = near.log_slope[tables.cutoff[g]]
         if shifted:
-            _scatter_shift(near.values, near.segments, e1, e2, pairs[Y3])
-        _scatter_along(near.values, slope, near.segments, e1, e2, pairs)
-        _scatter_across(near.values, near.segments, e1, e2, pairs[L])
+            _scatter_shift(near.values, near.segments, e1, e2, y3)
+        _scatter_along(near.values, slope, near.segments, e1, e2, c, y0, y1, y2, along_jk)
+        _scatter_across(near.values, near.segments, e1, e2, along_jk)
 
 
 @kernel
@@ -209,9 +224,9 @@ def _ordered(first: int, second: int, segments: IndexArray) -> tuple[int, int]:
 
 @kernel
 def _geometry(
-    values: FloatArray, segments: IndexArray, e1: int, e2: int, pairs: FloatArray
+    values: FloatArray, segments: IndexArray, e1: int, e2: int, start: int, pairs: FloatArray
 ) -> None:
-    m = 0
+    m = start
     for j in range(segments[e1], segments[e1 + 1]):
         k0 = segments[e2] if e1 != e2 else j + 1
         k1 = segments[e2 + 1]
@@ -406,14 +421,14 @@ def _term_slopes(
     lam: float,
     w: float,
     eta2: float,
-    pairs: FloatArray,
+    c: FloatArray,
     x: FloatArray,
+    y0: FloatArray,
+    y1: FloatArray,
+    y2: FloatArray,
+    power: FloatArray,
 ) -> None:
     """Add a term to y0, y1, y2."""
-    c = pairs[C]
-    y0 = pairs[Y0]
-    y1 = pairs[Y1]
-    y2 = pairs[Y2]
     w_slope = w * zeta * lam
     if whole == 1:
         for t in range(x.shape[0]):
@@ -438,7 +453,6 @@ def _term_slopes(
             y1[t] += eta2 * y
             y2[t] += w_slope * q
     else:
-        power = pairs[POWER]
         _power(whole, zeta, lam, c, power)
         for t in range(x.shape[0]):
             q = power[t] * x[t]
@@ -494,9 +508,13 @@ def _scatter_along(
     segments: IndexArray,
     e1: int,
     e2: int,
-    pairs: FloatArray,
+    c: FloatArray,
+    y0: FloatArray,
+    y1: FloatArray,
+    y2: FloatArray,
+    along_jk: FloatArray,
 ) -> None:
-    """Add (dE/dr_ij)/r_ij and (dE/dr_ik)/r_ik, and complete −(dE/dr_jk)/r_jk in row L.
+    """Add (dE/dr_ij)/r_ij and (dE/dr_ik)/r_ik, and complete −(dE/dr_jk)/r_jk.
 
     cos θ is a function of the three sides: ∂c/∂r_ij/r_ij = 1/(r_ij r_ik) − c/r_ij²,
     ∂c/∂r_jk/r_jk = −1/(r_ij r_ik).
@@ -506,11 +524,11 @@ def _scatter_along(
         k0 = segments[e2] if e1 != e2 else j + 1
         n = segments[e2 + 1] - k0
         values[ALONG, j] += _row_along(
-            pairs[C, m : m + n],
-            pairs[Y0, m : m + n],
-            pairs[Y1, m : m + n],
-            pairs[Y2, m : m + n],
-            pairs[L, m : m + n],
+            c[m : m + n],
+            y0[m : m + n],
+            y1[m : m + n],
+            y2[m : m + n],
+            along_jk[m : m + n],
             values[INVERSE_R, k0 : k0 + n],
             slope[k0 : k0 + n],
             values[ALONG, k0 : k0 + n],
