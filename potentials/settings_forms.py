@@ -14,24 +14,36 @@ from mlmd.settings import Description, describe
 
 
 def settings_fields(
-    kind: type, initial: Any, *, skip: Collection[str] = (), simple: Collection[str] = ()
+    kind: type,
+    initial: Any,
+    *,
+    skip: Collection[str] = (),
+    open_ended: Collection[str] = (),
+    prefix: str = "",
 ) -> dict[str, forms.Field]:
-    """Return one form field for each described setting.
+    """Return one expert form field for each described setting.
 
     Args:
         kind: the settings dataclass.
         initial: an instance whose values the form starts with.
         skip: settings that the form asks for in its own words.
-        simple: settings to show outside the expert drawer, whatever they say of themselves.
+        open_ended: settings that may stay empty, because something else decides them then.
+        prefix: in front of the fields' names.
     """
-    return {
-        item.name: _field(item, getattr(initial, item.name), item.name not in simple)
-        for item in describe(kind)
-        if item.name not in skip
-    }
+    fields = {}
+    for item in describe(kind):
+        if item.name in skip:
+            continue
+        field = _field(item, getattr(initial, item.name))
+        if item.name in open_ended:
+            field.required, field.initial = False, None
+            field.widget.is_required = False
+            field.widget.attrs["data-default"] = gettext("as the effort says")
+        fields[prefix + item.name] = field
+    return fields
 
 
-def settings_values(kind: type, cleaned: Mapping[str, Any]) -> dict[str, Any]:
+def settings_values(kind: type, cleaned: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     """Return the cleaned form data that belong to a settings dataclass, ready for JSON.
 
     Settings that the form doesn't have, or that a person left empty although they need a
@@ -39,15 +51,41 @@ def settings_values(kind: type, cleaned: Mapping[str, Any]) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for item in describe(kind):
-        if item.name not in cleaned:
+        if prefix + item.name not in cleaned:
             continue
-        value = cleaned[item.name]
+        value = cleaned[prefix + item.name]
         if value in (None, ""):
             if item.optional:
                 values[item.name] = None
             continue
         values[item.name] = value
     return values
+
+
+def settings_rows(kind: type, values: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return label, value and unit of every described setting, for a page."""
+    return [
+        {
+            "label": capfirst(gettext(item.label)),
+            "value": _shown(values.get(item.name)),
+            "unit": item.unit if values.get(item.name) is not None else "",
+            "help": gettext(item.help) if item.help else "",
+        }
+        for item in describe(kind)
+        if item.name in values
+    ]
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return pgettext("setting", "automatic")
+    if isinstance(value, bool):
+        return gettext("on") if value else gettext("off")
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, list | tuple):
+        return ", ".join(_shown(item) for item in value)
+    return str(value)
 
 
 def _field(item: Description, initial: Any, expert: bool) -> forms.Field:

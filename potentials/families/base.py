@@ -1,0 +1,111 @@
+"""What a family of potentials has to bring; one file beside this one for each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from django.utils.functional import Promise
+
+from mlmd.frame import Frame
+from mlmd.launch import Launch
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a potential's own files say.
+
+    Args:
+        elements: symbols, sorted by atomic number.
+        cutoff_radius: the largest, Å.
+        length_unit: of its files, ``"angstrom"`` or ``"bohr"``.
+        energy_unit: of its files, ``"ev"`` or ``"hartree"``.
+        parameters: how many numbers were fitted.
+    """
+
+    elements: tuple[str, ...]
+    cutoff_radius: float
+    length_unit: str
+    energy_unit: str
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Card:
+    """What the files that go with a downloaded potential say about it.
+
+    Args:
+        name: as in the catalog.
+        version: counted from 1.
+        address: of its page.
+        facts: what its files say.
+        licence: SPDX identifier.
+        data: which data it was fitted to, in words.
+        data_checksum: SHA-256 of that data.
+        energy_rmse: on held-out frames, meV/atom, or None.
+        force_rmse: on held-out frames, meV/Å, or None.
+        not_for: what it must not be used for; may be empty.
+    """
+
+    name: str
+    version: int
+    address: str
+    facts: Facts
+    licence: str
+    data: str
+    data_checksum: str
+    energy_rmse: float | None
+    force_rmse: float | None
+    not_for: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished training leaves, in the same words for every family.
+
+    Args:
+        files: the potential's own files, name → content.
+        facts: what they say.
+        energy_rmse: on held-out frames, meV/atom, or None where none were held out.
+        force_rmse: on held-out frames, meV/Å, or None.
+        validation: errors per element and kind, for the card; JSON.
+        warnings: for the person who trained, one sentence each.
+    """
+
+    files: Mapping[str, bytes]
+    facts: Facts
+    energy_rmse: float | None
+    force_rmse: float | None
+    validation: Mapping[str, Any]
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Family:
+    """A family of potentials: how it is set up, trained, read and handed out.
+
+    Args:
+        name: key in the registry and in rows.
+        title: for people.
+        settings: frozen dataclass whose fields describe themselves (`mlmd.settings`).
+        for_effort: effort ("quick", …) and frames → settings.
+        read_settings: JSON object → settings; raises `mlmd.errors.InvalidInput`.
+        estimate_seconds: (settings, frames, atoms, elements, cores) → s.
+        prepare: (settings, frames, run directory, threads) → what to launch.
+        collect: run directory → outcome.
+        companions: files that go into the download beside the potential's own.
+        lammps_lines: the lines of a LAMMPS input, units metal; empty where LAMMPS can't.
+    """
+
+    name: str
+    title: str | Promise
+    settings: type
+    for_effort: Callable[[str, Iterable[Frame]], Any]
+    read_settings: Callable[[Mapping[str, Any]], Any]
+    estimate_seconds: Callable[[Any, int, int, int, int], float]
+    prepare: Callable[[Any, Iterable[Frame], Path, int], Launch]
+    collect: Callable[[Path], Outcome]
+    companions: Callable[[Card], Mapping[str, bytes]]
+    lammps_lines: Callable[[Card], str]

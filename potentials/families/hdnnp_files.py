@@ -1,0 +1,129 @@
+"""What goes into the download of a Behler–Parrinello potential beside n2p2's files.
+
+These texts are read by programs and next to programs, so they are English in every locale.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from textwrap import dedent
+
+from ase.data import atomic_masses, atomic_numbers
+
+from mlmd.units import ENERGY, LENGTH
+from potentials.families.base import Card
+
+# LAMMPS compares neighbour distances with this cutoff: it has to reach a little further than
+# the largest symmetry function, which is zero there anyway.
+CUTOFF_MARGIN = 0.01  # Å
+
+
+def pair_lines(card: Card) -> tuple[str, str]:
+    """Return LAMMPS' ``pair_style`` and ``pair_coeff`` for ``units metal``.
+
+    ``cflength`` and ``cfenergy`` take LAMMPS' Å and eV to the potential's own units;
+    ``maxew`` defaults to 0 in LAMMPS, which would abort at the first extrapolation.
+    """
+    facts = card.facts
+    cutoff = facts.cutoff_radius + CUTOFF_MARGIN
+    length = 1.0 / LENGTH[facts.length_unit]
+    energy = 1.0 / ENERGY[facts.energy_unit]
+    return (
+        f'pair_style hdnnp {cutoff:.6g} dir "." showew no showewsum 1000 resetew no '
+        f"maxew 1000000 cflength {length:.10g} cfenergy {energy:.10g}",
+        f"pair_coeff * * {' '.join(facts.elements)}",
+    )
+
+
+def companions(card: Card) -> Mapping[str, bytes]:
+    """Return the README, a LAMMPS input and an ASE example for a potential."""
+    texts = {
+        "README.txt": _readme(card),
+        "in.lammps": _lammps_input(card),
+        "ase_example.py": _ase_example(card),
+    }
+    return {name: text.encode() for name, text in texts.items()}
+
+
+def _readme(card: Card) -> str:
+    facts = card.facts
+    style, coefficients = pair_lines(card)
+    errors = "not measured"
+    if card.energy_rmse is not None:
+        errors = f"energy {card.energy_rmse:.3g} meV/atom"
+        if card.force_rmse is not None:
+            errors += f", forces {card.force_rmse:.4g} meV/A"
+    return f"""{card.name}, version {card.version}
+{card.address}
+
+Elements            {" ".join(facts.elements)}
+Largest cutoff      {facts.cutoff_radius:.6g} A
+Units of the files  length {facts.length_unit}, energy {facts.energy_unit}
+Licence             {card.licence}
+Fitted to           {card.data}
+Data checksum       {card.data_checksum or "unknown"}
+Held-out RMSE       {errors}
+Not to be used for  {card.not_for or "nothing was noted; validate it before you rely on it"}
+
+n2p2 (nnp-predict, nnp-scaling, ...): run in this folder; input.data has to be in the units above.
+
+LAMMPS with the ML-HDNNP package, units metal (see in.lammps):
+{style}
+{coefficients}
+pair_coeff names one element for each atom type of your data file, in the order of the types.
+
+ASE: see ase_example.py. Without the web site: python -m mlmd predict --potential . FILE
+
+sha256sum -c SHA256SUMS checks the files.
+"""
+
+
+def _lammps_input(card: Card) -> str:
+    style, coefficients = pair_lines(card)
+    masses = "\n".join(
+        f"mass {number} {atomic_masses[atomic_numbers[symbol]]:.6g}  # {symbol}"
+        for number, symbol in enumerate(card.facts.elements, start=1)
+    )
+    return f"""# NVT molecular dynamics with {card.name}, version {card.version}
+# structure.data: your structure as LAMMPS data, atom types in the order
+# {" ".join(card.facts.elements)}; leave out what your data file doesn't have, here and below.
+units metal
+boundary p p p
+atom_style atomic
+read_data structure.data
+{masses}
+
+{style}
+{coefficients}
+
+timestep 0.001
+neighbor 1.0 bin
+velocity all create 300.0 12345 mom yes rot no
+fix run all nvt temp 300.0 300.0 0.1
+thermo_style custom step temp pe ke etotal press vol
+thermo 100
+dump frames all custom 100 trajectory.dump id type x y z
+dump_modify frames sort id
+run 10000
+"""
+
+
+def _ase_example(card: Card) -> str:
+    return dedent(
+        f'''\
+        """Energy and forces of a structure with {card.name}, version {card.version}."""
+
+        import sys
+        from pathlib import Path
+
+        from ase.io import read
+
+        from mlmd.hdnnp import load_potential
+        from mlmd.hdnnp.calculator import HDNNPCalculator
+
+        atoms = read(sys.argv[1])  # any file that ASE reads, with {", ".join(card.facts.elements)}
+        atoms.calc = HDNNPCalculator(load_potential(Path(__file__).parent))
+        print("energy (eV):", atoms.get_potential_energy())
+        print("forces (eV/A):", atoms.get_forces(), sep="\\n")
+        '''
+    )

@@ -1,0 +1,71 @@
+"""The kinds of job that this room gives to the job machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+
+from jobs.kinds import JobKind, register
+from jobs.models import Job
+from mlmd.launch import Launch
+from potentials.services import simulations, trainings
+
+TRAIN, MD = "train", "md"
+
+
+def register_kinds() -> None:
+    """Tell the job machine how to prepare and accept trainings and MD runs."""
+    register(
+        JobKind(
+            name=TRAIN,
+            title=_("Training"),
+            prepare=_prepare_training,
+            accept=_accept_training,
+            url=_training_url,
+            clone_url=_training_clone_url,
+        )
+    )
+    register(
+        JobKind(
+            name=MD,
+            title=_("Molecular dynamics"),
+            prepare=_prepare_simulation,
+            accept=_accept_simulation,
+            url=_simulation_url,
+            clone_url=_simulation_clone_url,
+        )
+    )
+
+
+def _prepare_training(job: Job, folder: Path) -> Launch:
+    return trainings.training_prepare(training=job.training, folder=folder)
+
+
+def _accept_training(job: Job, folder: Path) -> None:
+    trainings.training_accept(training=job.training, folder=folder)
+
+
+def _training_url(job: Job) -> str:
+    return reverse("potentials:training", args=[job.training.public_id])
+
+
+def _training_clone_url(job: Job) -> str:
+    return f"{reverse('potentials:train')}?clone={job.training.public_id}"
+
+
+def _prepare_simulation(job: Job, folder: Path) -> Launch:
+    return simulations.simulation_prepare(simulation=job.simulation, folder=folder)
+
+
+def _accept_simulation(job: Job, folder: Path) -> None:
+    simulations.simulation_accept(simulation=job.simulation, folder=folder)
+
+
+def _simulation_url(job: Job) -> str:
+    return reverse("potentials:simulation", args=[job.simulation.public_id])
+
+
+def _simulation_clone_url(job: Job) -> str:
+    return f"{reverse('potentials:simulate')}?clone={job.simulation.public_id}"

@@ -1,0 +1,134 @@
+"""Writes the potential catalog."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from labs.audit import audit_record
+from labs.exceptions import Refused
+from labs.models import Visibility
+from potentials.archives import checksum_of, sha256_of
+from potentials.families import Outcome
+from potentials.models import Potential, PotentialFile, Training
+
+
+@transaction.atomic
+def potential_create_from_training(*, training: Training, outcome: Outcome) -> Potential:
+    """Put what a training left into the catalog, with where it comes from.
+
+    Args:
+        training: the run; has no potential yet.
+        outcome: what its family collected.
+    """
+    potential = Potential.objects.create(
+        owner=training.owner,
+        lab=training.lab,
+        visibility=training.visibility,
+        name=training.name,
+        version=_next_version(training),
+        family=training.family,
+        elements_key=f"|{'|'.join(outcome.facts.elements)}|",
+        element_count=len(outcome.facts.elements),
+        cutoff_radius=outcome.facts.cutoff_radius,
+        length_unit=outcome.facts.length_unit,
+        energy_unit=outcome.facts.energy_unit,
+        training=training,
+        data_checksum=training.data_checksum,
+        frame_count=training.frame_count,
+        settings=training.settings,
+        validation={
+            **outcome.validation,
+            "parameters": outcome.facts.parameters,
+            "warnings": list(outcome.warnings),
+        },
+        energy_rmse=outcome.energy_rmse,
+        force_rmse=outcome.force_rmse,
+        files_checksum=checksum_of(outcome.files),
+    )
+    potential.versions.set(training.versions.all())
+    _store_files(potential, outcome.files)
+    audit_record(actor=training.owner, verb="potential trained", target=potential)
+    return potential
+
+
+@transaction.atomic
+def potential_update(
+    *,
+    potential: Potential,
+    actor: Any,
+    name: str,
+    licence: str,
+    description: str,
+    not_for: str,
+    visibility: str,
+) -> Potential:
+    """Change what people say about a potential; its numbers and files never change."""
+    _check_editable(potential, actor)
+    if not name.strip():
+        raise Refused(_("The potential needs a name."))
+    if visibility not in Visibility.values:
+        raise Refused(_("“%(value)s” is no visibility.") % {"value": visibility})
+    potential.name = name.strip()
+    potential.licence = licence.strip()
+    potential.description = description.strip()
+    potential.not_for = not_for.strip()
+    potential.visibility = visibility
+    potential.full_clean(exclude=["settings", "validation"])
+    potential.save()
+    audit_record(actor=actor, verb="potential changed", target=potential, visibility=visibility)
+    return potential
+
+
+@transaction.atomic
+def potential_delete(*, potential: Potential, actor: Any) -> None:
+    """Remove a potential that no MD run used.
+
+    Raises:
+        Refused: a run refers to it; its provenance would be lost.
+    """
+    _check_editable(potential, actor)
+    used = potential.simulations.count()
+    if used:
+        raise Refused(
+            _(
+                "%(count)s MD runs used this potential, so it stays for their provenance. "
+                "Make it private to hide it."
+            )
+            % {"count": used}
+        )
+    audit_record(actor=actor, verb="potential deleted", target=potential)
+    potential.delete()
+
+
+def _check_editable(potential: Potential, actor: Any) -> None:
+    if not Potential.objects.editable_by(actor).filter(pk=potential.pk).exists():
+        raise PermissionDenied(_("Only the owner and the lab's managers change this potential."))
+
+
+def _next_version(training: Training) -> int:
+    """Return one more than the newest version of that name in the lab."""
+    newest = (
+        Potential.objects.filter(lab=training.lab, name=training.name)
+        .order_by("-version")
+        .values_list("version", flat=True)
+        .first()
+    )
+    return (newest or 0) + 1
+
+
+def _store_files(potential: Potential, files: Mapping[str, bytes]) -> None:
+    PotentialFile.objects.bulk_create(
+        PotentialFile(
+            potential=potential,
+            name=name,
+            size=len(content),
+            sha256=sha256_of(content),
+            content=content,
+        )
+        for name, content in sorted(files.items())
+    )

@@ -1,0 +1,159 @@
+"""Starts trainings, writes their input, and takes in what they leave."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from datasets.selections import Selection
+from jobs.models import Cluster
+from jobs.services import job_create
+from labs.audit import audit_record
+from labs.exceptions import Refused
+from labs.models import Lab
+from labs.selectors import may_create
+from mlmd.launch import Launch, Resources
+from mlmd.runs import to_jsonable
+from potentials.data_facts import data_facts
+from potentials.estimates import training_walltime
+from potentials.families import FAMILIES, Family
+from potentials.models import Effort, Potential, Training
+from potentials.services.potentials import potential_create_from_training
+
+KIND = "train"
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What a person asks for.
+
+    Args:
+        name: of the run and of the potential it makes.
+        selection: which frames of which published versions.
+        family: key of the registry.
+        effort: preset that the settings started from.
+        settings: of the family.
+        cluster: where to run.
+        threads: processor cores to use.
+        visibility: of the run and of the potential.
+        parent: the run whose settings these started from.
+    """
+
+    name: str
+    selection: Selection
+    family: str
+    effort: str
+    settings: Any
+    cluster: Cluster
+    threads: int = 2
+    visibility: str = "lab"
+    parent: Training | None = None
+
+
+@transaction.atomic
+def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Training:
+    """Make a training and the job that carries it.
+
+    Raises:
+        PermissionDenied: the person may not add to the lab.
+        Refused: no name, an unknown family, no frames in the selection.
+        mlmd.errors.InvalidInput: the settings don't fit together.
+    """
+    if not may_create(owner, lab):
+        raise PermissionDenied(_("Guests of a lab can look, but not start runs."))
+    family = _family(request)
+    name = request.name.strip()
+    if not name:
+        raise Refused(_("The training needs a name."))
+    facts = data_facts(request.selection, owner)
+    if facts.frames == 0:
+        raise Refused(_("The selection has no frames: choose other datasets or filters."))
+    checksum = request.selection.checksum(owner)
+    settings = family.read_settings(to_jsonable(request.settings))
+    seconds = family.estimate_seconds(
+        settings, facts.frames, facts.atoms, len(facts.elements), request.threads
+    )
+    job = job_create(
+        owner=owner,
+        lab=lab,
+        kind=KIND,
+        title=name,
+        spec={"family": family.name, "frames": facts.frames, "data": checksum},
+        cluster=request.cluster,
+        resources=asdict(Resources(threads=request.threads, walltime_s=training_walltime(seconds))),
+        visibility=request.visibility,
+        parent=request.parent.job if request.parent else None,
+    )
+    training = Training.objects.create(
+        owner=owner,
+        lab=lab,
+        visibility=request.visibility,
+        name=name,
+        job=job,
+        family=family.name,
+        effort=Effort(request.effort),
+        selection=request.selection.to_json(),
+        data_checksum=checksum,
+        data_summary=request.selection.describe(owner)[:300],
+        frame_count=facts.frames,
+        elements_key=f"|{'|'.join(facts.elements)}|",
+        settings=to_jsonable(settings),
+        parent=request.parent,
+    )
+    training.versions.set(request.selection.versions(owner))
+    audit_record(actor=owner, verb="training started", target=training, frames=facts.frames)
+    return training
+
+
+def training_prepare(*, training: Training, folder: Path) -> Launch:
+    """Write the frames and settings of a training into an empty folder.
+
+    The data are read again as they are now; published versions never change, so a
+    different checksum means that the store was damaged.
+
+    Raises:
+        Refused: the data aren't those that were chosen any more.
+    """
+    family = FAMILIES[training.family]
+    selection = Selection.from_json(training.selection)
+    checksum = selection.checksum(training.owner)
+    if checksum != training.data_checksum:
+        raise Refused(
+            _(
+                "The chosen data changed since the training was started (checksum %(now)s, "
+                "was %(then)s). Start it again from the form."
+            )
+            % {"now": checksum[:12], "then": training.data_checksum[:12]}
+        )
+    threads = int(training.job.resources.get("threads", 1))
+    settings = family.read_settings(training.settings)
+    return family.prepare(settings, selection.frames(training.owner), folder, threads)
+
+
+@transaction.atomic
+def training_accept(*, training: Training, folder: Path) -> Potential:
+    """Make the potential from the fetched files of a training that ended well."""
+    outcome = FAMILIES[training.family].collect(folder)
+    training.result = {
+        "energy_rmse": outcome.energy_rmse,
+        "force_rmse": outcome.force_rmse,
+        "warnings": list(outcome.warnings),
+    }
+    training.save(update_fields=["result", "modified_at"])
+    return potential_create_from_training(training=training, outcome=outcome)
+
+
+def _family(request: TrainingRequest) -> Family:
+    try:
+        return FAMILIES[request.family]
+    except KeyError:
+        known = ", ".join(sorted(FAMILIES))
+        raise Refused(
+            _("There is no family “%(name)s”; known are %(known)s.")
+            % {"name": request.family, "known": known}
+        ) from None

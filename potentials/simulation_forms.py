@@ -1,0 +1,325 @@
+"""The form of an MD run: simple questions, stages, and every other setting on request."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from datasets.selectors import structures_visible_to
+from labs.models import Visibility
+from mlmd.errors import MlmdError
+from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
+from potentials.choices import PotentialField, StructureField
+from potentials.clusters import clusters_for, default_threads, most_threads
+from potentials.models import Simulation
+from potentials.selectors import potentials_visible_to
+from potentials.services.simulations import SimulationRequest, uncovered_elements
+from potentials.settings_forms import settings_fields, settings_values
+
+MOST_LISTED = 400  # structures offered in the list; older ones are reached from their page
+MOST_STAGES = 50
+SKIPPED = ("threads",)  # asked for once, as the number of cores
+
+ENSEMBLES = {
+    Ensemble.NVT_BUSSI: gettext_lazy("NVT, Bussi: constant temperature, true fluctuations"),
+    Ensemble.NVT_LANGEVIN: gettext_lazy("NVT, Langevin: friction and noise on every atom"),
+    Ensemble.NVT_NOSE_HOOVER: gettext_lazy("NVT, Nosé–Hoover chain: deterministic thermostat"),
+    Ensemble.NVE: gettext_lazy("NVE: constant energy, no thermostat"),
+    Ensemble.NPT: gettext_lazy("NPT: constant temperature and pressure"),
+}
+STAGE_KINDS = {
+    StageKind.HEAT: gettext_lazy("heat"),
+    StageKind.HOLD: gettext_lazy("hold"),
+    StageKind.QUENCH: gettext_lazy("quench"),
+}
+
+
+def parse_repeats(text: str) -> tuple[int, int, int]:
+    """Return the counts of ``2 2 2``, ``2×2×2`` or ``2x2x2``.
+
+    Raises:
+        ValidationError: not three whole numbers from 1 to 100.
+    """
+    words = [word for word in re.split(r"[\s,;x×*]+", text.strip().lower()) if word]
+    if len(words) != 3 or not all(word.isdigit() and 1 <= int(word) <= 100 for word in words):
+        raise ValidationError(_("Three whole numbers from 1 to 100, for example 2 2 2."))
+    a, b, c = (int(word) for word in words)
+    return a, b, c
+
+
+class StageForm(forms.Form):
+    """One stage; a row without a kind is left out."""
+
+    kind = forms.ChoiceField(
+        label=gettext_lazy("What"),
+        required=False,
+        choices=[("", "–"), *((kind.value, words) for kind, words in STAGE_KINDS.items())],
+    )
+    ensemble = forms.ChoiceField(
+        label=gettext_lazy("Ensemble"),
+        choices=[(ensemble.value, words) for ensemble, words in ENSEMBLES.items()],
+        required=False,
+        initial=Ensemble.NVT_BUSSI.value,
+    )
+    temperature_start = forms.FloatField(
+        label=gettext_lazy("From"),
+        min_value=0.1,
+        max_value=1e6,
+        required=False,
+        widget=forms.NumberInput({"step": "any", "data-unit": "K"}),
+    )
+    temperature_end = forms.FloatField(
+        label=gettext_lazy("To"),
+        min_value=0.1,
+        max_value=1e6,
+        required=False,
+        widget=forms.NumberInput({"step": "any", "data-unit": "K"}),
+    )
+    pressure = forms.FloatField(
+        label=gettext_lazy("Pressure"),
+        required=False,
+        min_value=-1000,
+        max_value=10_000,
+        widget=forms.NumberInput({"step": "any", "data-unit": "GPa"}),
+    )
+    duration = forms.FloatField(
+        label=gettext_lazy("Time"),
+        min_value=1e-4,
+        required=False,
+        widget=forms.NumberInput({"step": "any", "data-unit": "ps"}),
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if cleaned.get("kind"):
+            for name in ("temperature_start", "duration"):
+                if name not in self.errors and cleaned.get(name) is None:
+                    self.add_error(name, _("Please fill this in."))
+        return cleaned
+
+    def stage(self, time_step: float) -> dict[str, Any] | None:
+        """Return the stage as JSON, or None for an empty row."""
+        values = self.cleaned_data
+        if not values.get("kind"):
+            return None
+        return {
+            "kind": values["kind"],
+            "ensemble": values.get("ensemble") or Ensemble.NVT_BUSSI.value,
+            "temperature_start": values["temperature_start"],
+            "temperature_end": values.get("temperature_end"),
+            "pressure": values.get("pressure") or 0.0,
+            "steps": max(1, round(values["duration"] * 1000 / time_step)),
+        }
+
+
+class StageRows(forms.BaseFormSet):
+    """The stages of a run."""
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether any row says something, so that the drawer should be open."""
+        return any(form["kind"].value() for form in self.forms)
+
+
+StageFormSet = forms.formset_factory(
+    StageForm, formset=StageRows, extra=1, max_num=MOST_STAGES, absolute_max=MOST_STAGES
+)
+
+
+class SimulationForm(forms.Form):
+    """Which potential moves which atoms, how, how hot and how long."""
+
+    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    potential = PotentialField(label=gettext_lazy("Potential"), queryset=None)
+    structure = StructureField(label=gettext_lazy("Structure"), queryset=None)
+    repeats = forms.CharField(
+        label=gettext_lazy("Repeat the cell"),
+        initial="1 1 1",
+        max_length=20,
+        help_text=gettext_lazy("Along a, b and c."),
+    )
+    ensemble = forms.ChoiceField(
+        label=gettext_lazy("Ensemble"),
+        choices=[(ensemble.value, words) for ensemble, words in ENSEMBLES.items()],
+        initial=Ensemble.NVT_BUSSI.value,
+    )
+    temperature = forms.FloatField(
+        label=gettext_lazy("Temperature"),
+        initial=300,
+        min_value=0.1,
+        max_value=1e6,
+        widget=forms.NumberInput({"step": "any", "data-unit": "K"}),
+    )
+    duration = forms.FloatField(
+        label=gettext_lazy("Time"),
+        initial=10,
+        min_value=1e-4,
+        max_value=1e7,
+        widget=forms.NumberInput({"step": "any", "data-unit": "ps"}),
+    )
+    pressure = forms.FloatField(
+        label=gettext_lazy("Pressure"),
+        initial=0,
+        required=False,
+        min_value=-1000,
+        max_value=10_000,
+        help_text=gettext_lazy("Target of NPT; other ensembles don't use it."),
+        widget=forms.NumberInput({"step": "any", "data-unit": "GPa", "data-expert": "true"}),
+    )
+    cluster = forms.ModelChoiceField(
+        label=gettext_lazy("Run on"), queryset=None, to_field_name="public_id"
+    )
+    threads = forms.IntegerField(
+        label=gettext_lazy("Cores"),
+        min_value=1,
+        max_value=1024,
+        help_text=gettext_lazy("More cores finish sooner and wait longer for a free place."),
+        widget=forms.NumberInput({"data-expert": "true"}),
+    )
+    visibility = forms.ChoiceField(
+        label=gettext_lazy("Who can see it"),
+        choices=Visibility.choices,
+        initial=Visibility.LAB,
+        widget=forms.Select({"data-expert": "true"}),
+    )
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.user = user
+        self.fields["potential"].queryset = potentials_visible_to(user).defer(
+            "settings", "validation"
+        )
+        structures = structures_visible_to(user)
+        self.fields["structure"].queryset = structures
+        self.fields["structure"].iterator = _Newest
+        self.fields["structure"].initial = self.initial.get("structure")
+        clusters = clusters_for(user)
+        self.fields["cluster"].queryset = clusters
+        self.fields["cluster"].initial = clusters.first()
+        self.fields["threads"].initial = default_threads()
+        self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
+        self.fields.update(settings_fields(MDSettings, MDSettings(), skip=SKIPPED))
+
+    def clean_repeats(self) -> tuple[int, int, int]:
+        return parse_repeats(self.cleaned_data["repeats"])
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        potential, structure = cleaned.get("potential"), cleaned.get("structure")
+        if potential and structure:
+            missing = uncovered_elements(potential, structure)
+            if missing:
+                message = _("%(potential)s doesn't know %(missing)s; it knows %(known)s.") % {
+                    "potential": potential.name,
+                    "missing": ", ".join(missing),
+                    "known": ", ".join(potential.elements),
+                }
+                self.add_error("structure", message)
+        cluster, threads = cleaned.get("cluster"), cleaned.get("threads")
+        if cluster and threads and threads > most_threads(cluster):
+            message = _("%(cluster)s has %(cores)s cores.") % {
+                "cluster": cluster.name,
+                "cores": most_threads(cluster),
+            }
+            self.add_error("threads", message)
+        return cleaned
+
+    def settings(self, stages: StageRows) -> MDSettings:
+        """Return the settings of a valid form.
+
+        Raises:
+            mlmd.errors.InvalidInput: they don't fit together.
+        """
+        values = self.cleaned_data
+        chosen = settings_values(MDSettings, values)
+        time_step = float(chosen.get("time_step", MDSettings().time_step))
+        rows = [stage for form in stages.forms if (stage := form.stage(time_step))]
+        if not rows:
+            rows = [
+                {
+                    "kind": StageKind.HOLD.value,
+                    "ensemble": values["ensemble"],
+                    "temperature_start": values["temperature"],
+                    "pressure": values.get("pressure") or 0.0,
+                    "steps": max(1, round(values["duration"] * 1000 / time_step)),
+                }
+            ]
+        return settings_from_mapping({**chosen, "stages": rows})
+
+    def request(self, stages: StageRows, parent: Simulation | None) -> SimulationRequest | None:
+        """Return what to start, or None after noting on the form what is wrong."""
+        try:
+            settings = self.settings(stages)
+        except MlmdError as error:
+            self.add_error(None, str(error))
+            return None
+        values = self.cleaned_data
+        return SimulationRequest(
+            name=values["name"],
+            potential=values["potential"],
+            structure=values["structure"],
+            repeats=values["repeats"],
+            settings=settings,
+            cluster=values["cluster"],
+            threads=values["threads"],
+            visibility=values["visibility"],
+            parent=parent,
+        )
+
+
+class _Newest(forms.models.ModelChoiceIterator):
+    """Lists the newest rows only; every visible one is still accepted."""
+
+    def __iter__(self) -> Any:
+        if self.field.empty_label is not None:
+            yield ("", self.field.empty_label)
+        pinned = self.field.initial
+        for row in self.queryset[:MOST_LISTED]:
+            pinned = None if str(row.public_id) == str(pinned) else pinned
+            yield self.choice(row)
+        # A structure whose own page led here is offered however old it is.
+        if pinned and (row := self.queryset.filter(public_id=pinned).first()):
+            yield self.choice(row)
+
+
+def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return what the form and its stages start with when a run is cloned."""
+    settings = settings_from_mapping(parent.settings)
+    stages = settings.stages
+    only = stages[0] if len(stages) == 1 and stages[0].kind == StageKind.HOLD else None
+    picoseconds = settings.time_step / 1000
+    initial = {
+        **{name: value for name, value in parent.settings.items() if name != "stages"},
+        "name": _("%(name)s, changed") % {"name": parent.name},
+        "potential": parent.potential.public_id,
+        "structure": parent.structure.public_id,
+        "repeats": " ".join(str(count) for count in parent.repeats),
+        "visibility": parent.visibility,
+        "cluster": parent.job.cluster.public_id,
+        "threads": parent.job.resources.get("threads"),
+    }
+    if only is not None:
+        initial |= {
+            "ensemble": only.ensemble.value,
+            "temperature": only.temperature_start,
+            "pressure": only.pressure,
+            "duration": only.steps * picoseconds,
+        }
+        return initial, []
+    return initial, [_stage_initial(stage, picoseconds) for stage in stages]
+
+
+def _stage_initial(stage: Stage, picoseconds: float) -> dict[str, Any]:
+    return {
+        "kind": stage.kind.value,
+        "ensemble": stage.ensemble.value,
+        "temperature_start": stage.temperature_start,
+        "temperature_end": stage.temperature_end,
+        "pressure": stage.pressure,
+        "duration": stage.steps * picoseconds,
+    }

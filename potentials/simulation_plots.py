@@ -1,0 +1,162 @@
+"""What an MD run shows while it runs: thermodynamic log, g(r), diffusion, coordination."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from django.utils.functional import Promise
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from numpy.typing import NDArray
+
+from labs import plots
+from potentials.tables import Table, read_table
+
+THERMO_FILE = "thermo.csv"
+
+
+@dataclass(frozen=True)
+class Series:
+    """One curve of the thermodynamic log.
+
+    Args:
+        column: of the table.
+        name: in the legend; empty where the plot has only one.
+    """
+
+    column: str
+    name: str | Promise = ""
+
+
+@dataclass(frozen=True)
+class ThermoPlot:
+    """One figure of the thermodynamic log.
+
+    Args:
+        title: above the figure.
+        y_title: of the axis, with its unit.
+        unit: for the sentence.
+        series: its curves; the sentence speaks of the first.
+        per_atom: divide by the number of atoms.
+        scale: factor into the axis' unit.
+        from_first: show the change since the first row.
+    """
+
+    title: str | Promise
+    y_title: str | Promise
+    unit: str
+    series: tuple[Series, ...]
+    per_atom: bool = False
+    scale: float = 1.0
+    from_first: bool = False
+
+
+THERMO_PLOTS = {
+    "temperature": ThermoPlot(
+        gettext_lazy("Temperature"),
+        gettext_lazy("temperature / K"),
+        "K",
+        (Series("temperature_k"),),
+    ),
+    "energy": ThermoPlot(
+        gettext_lazy("Energies"),
+        gettext_lazy("energy / eV per atom"),
+        "eV/atom",
+        (
+            Series("potential_energy_ev", gettext_lazy("potential")),
+            Series("total_energy_ev", gettext_lazy("potential + kinetic")),
+        ),
+        per_atom=True,
+    ),
+    "conserved": ThermoPlot(
+        gettext_lazy("Conserved energy: what it drifts is numerical error"),
+        gettext_lazy("change / meV per atom"),
+        "meV/atom",
+        (Series("conserved_ev"),),
+        per_atom=True,
+        scale=1000.0,
+        from_first=True,
+    ),
+    "pressure": ThermoPlot(
+        gettext_lazy("Pressure"), gettext_lazy("pressure / GPa"), "GPa", (Series("pressure_gpa"),)
+    ),
+    "density": ThermoPlot(
+        gettext_lazy("Density"),
+        gettext_lazy("density / g cm⁻³"),
+        "g/cm³",
+        (Series("density_g_cm3"),),
+    ),
+}
+
+
+def thermo_figure(folder: Path, name: str, atoms: int, csv: str | None) -> dict[str, Any]:
+    """Return one figure of the thermodynamic log against time.
+
+    Args:
+        folder: of the run.
+        name: a key of `THERMO_PLOTS`.
+        atoms: how many the run has.
+        csv: address of the whole table.
+    """
+    plot = THERMO_PLOTS[name]
+    table = read_table(folder / THERMO_FILE)
+    times = table.numbers("time_ps")
+    curves = [_values(plot, table, series, atoms) for series in plot.series]
+    traces = [
+        plots.line(times, values, str(series.name))
+        for series, values in zip(plot.series, curves, strict=True)
+    ]
+    return plots.figure(
+        traces, _("time / ps"), str(plot.y_title), _thermo_words(plot, times, curves[0]), csv=csv
+    )
+
+
+def _values(plot: ThermoPlot, table: Table, series: Series, atoms: int) -> NDArray[np.float64]:
+    values = table.numbers(series.column) * plot.scale
+    if plot.per_atom:
+        values = values / max(atoms, 1)
+    return values - values[0] if plot.from_first and len(values) else values
+
+
+def _thermo_words(plot: ThermoPlot, times: NDArray[np.float64], values: NDArray[np.float64]) -> str:
+    known = np.isfinite(values)
+    if not known.any():
+        return _("Nothing to show yet.")
+    late = values[known][len(values[known]) // 2 :]
+    return _(
+        "%(title)s: %(last).4g %(unit)s after %(time).4g ps; mean of the second half %(mean).4g, "
+        "standard deviation %(spread).2g."
+    ) % {
+        "title": plot.title,
+        "last": values[known][-1],
+        "unit": plot.unit,
+        "time": times[known][-1],
+        "mean": late.mean(),
+        "spread": late.std(),
+    }
+
+
+def drift(folder: Path, atoms: int, stage: int | None = None) -> float | None:
+    """Return the slope of the conserved energy, meV per atom and ps, by least squares.
+
+    Args:
+        folder: of the run.
+        atoms: how many the run has.
+        stage: only that stage (counted from 0), or None for all rows.
+    """
+    table = read_table(folder / THERMO_FILE, rows=20_000)
+    times, values = table.numbers("time_ps"), table.numbers("conserved_ev")
+    chosen = np.isfinite(times) & np.isfinite(values)
+    if stage is not None:
+        chosen &= table.numbers("stage") == stage
+    if chosen.sum() < 3:
+        return None
+    slope = np.polyfit(times[chosen], values[chosen], 1)[0]
+    return float(slope * 1000 / max(atoms, 1))
+
+
+Figure = Callable[[Path, str | None], dict[str, Any]]

@@ -1,0 +1,1 @@
+"""Pages of the room: parse, one service or selector, render."""

@@ -1,0 +1,181 @@
+"""Pages of training runs."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets.selectors import versions_usable_by
+from jobs.files import job_folder
+from labs.exceptions import Refused
+from mlmd.errors import MlmdError
+from potentials.estimates import training_plan
+from potentials.families import FAMILIES
+from potentials.models import Potential, Training
+from potentials.names import file_stem
+from potentials.selectors import trainings_visible_to
+from potentials.services.trainings import training_start
+from potentials.settings_forms import settings_rows
+from potentials.training_forms import TrainingForm, training_initial
+from potentials.training_plots import CURVE_FILE, QUANTITIES, learning_curve
+from potentials.views.common import job_file, live, run_context
+
+
+@require_http_methods(["GET", "POST"])
+def train(request: HttpRequest) -> HttpResponse:
+    parent = _parent(request)
+    initial = training_initial(parent) if parent else {}
+    if not parent and (chosen := request.GET.getlist("version")):
+        initial = {"versions": chosen}
+    form = TrainingForm(request.POST or None, user=request.user, initial=initial)
+    if request.method == "POST" and form.is_valid():
+        try:
+            training = training_start(
+                owner=request.user, lab=request.lab, request=form.request(parent)
+            )
+        except (Refused, MlmdError) as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("The training has been started."))
+            return redirect("potentials:training", public_id=training.public_id)
+    context = {
+        "form": form,
+        "parent": parent,
+        "no_data": not versions_usable_by(request.user).exists(),
+        "draft_name": f"train-{parent.public_id}" if parent else "train",
+        "api_body": _api_example(request),
+    }
+    status = 422 if request.method == "POST" else 200
+    return render(request, "potentials/train.html", context, status=status)
+
+
+@require_POST
+def train_preview(request: HttpRequest) -> HttpResponse:
+    form = TrainingForm(request.POST, user=request.user)
+    form.is_valid()
+    plan, problem = None, ""
+    wrong = [name for name in form.errors if name != "name"]
+    if "versions" in wrong:
+        problem = _("Choose at least one dataset version to see what will happen.")
+    elif wrong:
+        problem = _("Some settings need another look; then you see here what will happen.")
+    else:
+        asked = form.request(None)
+        try:
+            plan = training_plan(
+                user=request.user,
+                selection=asked.selection,
+                family=FAMILIES[asked.family],
+                settings=asked.settings,
+                threads=asked.threads,
+            )
+        except (Refused, MlmdError) as error:
+            problem = str(error)
+    return render(request, "potentials/_train_preview.html", {"plan": plan, "problem": problem})
+
+
+@require_GET
+def training(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    row = get_object_or_404(trainings_visible_to(request.user), public_id=public_id)
+    potential = Potential.objects.visible_to(request.user).filter(training=row).first()
+    context = {
+        "training": row,
+        "potential": potential,
+        **run_context(request, row),
+        "warnings": row.result.get("warnings", []),
+        "settings_rows": settings_rows(FAMILIES[row.family].settings, row.settings),
+        "provenance_rows": _provenance(row),
+        "downloads": _downloads(row),
+    }
+    return live(request, render(request, "potentials/training.html", context), row.job)
+
+
+@require_GET
+def training_curve(request: HttpRequest, public_id: UUID, quantity: str) -> HttpResponse:
+    row = get_object_or_404(trainings_visible_to(request.user), public_id=public_id)
+    if quantity not in QUANTITIES:
+        return JsonResponse({"detail": _("There is no such curve.")}, status=404)
+    csv = reverse("potentials:training-file", args=[row.public_id, "curve"])
+    return JsonResponse(learning_curve(job_folder(row.job), quantity, csv))
+
+
+@require_GET
+def training_file(request: HttpRequest, public_id: UUID, name: str) -> HttpResponse:
+    row = get_object_or_404(trainings_visible_to(request.user), public_id=public_id)
+    stem = file_stem(row.name, "training")
+    if name == "settings":
+        content = json.dumps(row.settings, indent=1, ensure_ascii=False) + "\n"
+        response = HttpResponse(content, content_type="application/json")
+        response["Content-Disposition"] = f'attachment; filename="{stem}-settings.json"'
+        return response
+    if name == "log":
+        return job_file(row.job, "job.log", f"{stem}.log")
+    return job_file(row.job, CURVE_FILE, f"{stem}-learning-curve.csv")
+
+
+def _parent(request: HttpRequest) -> Training | None:
+    wanted = request.GET.get("clone")
+    if not wanted:
+        return None
+    try:
+        return get_object_or_404(trainings_visible_to(request.user), public_id=UUID(wanted))
+    except ValueError:
+        return None
+
+
+def _provenance(row: Training) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = [
+        {"label": _("Data"), "value": str(version), "url": version.get_absolute_url()}
+        for version in row.versions.select_related("dataset")
+    ]
+    rows.append({"label": _("Frames"), "value": row.frame_count})
+    rows.append(
+        {
+            "label": _("Data checksum"),
+            "value": f"{row.data_checksum[:12]}…",
+            "copy": row.data_checksum,
+        }
+    )
+    rows.append({"label": _("Family"), "value": FAMILIES[row.family].title})
+    rows.append({"label": _("Effort"), "value": row.get_effort_display()})
+    rows.append({"label": _("Cluster"), "value": row.job.cluster.name})
+    if row.parent_id and row.parent:
+        url = reverse("potentials:training", args=[row.parent.public_id])
+        rows.append({"label": _("Cloned from"), "value": row.parent.name, "url": url})
+    return rows
+
+
+def _downloads(row: Training) -> list[dict[str, Any]]:
+    named = {
+        "curve": _("Learning curve, CSV"),
+        "log": _("Log"),
+        "settings": _("Settings, JSON"),
+    }
+    files = {"curve": CURVE_FILE, "log": "job.log"}
+    folder = job_folder(row.job)
+    return [
+        {
+            "label": label,
+            "url": reverse("potentials:training-file", args=[row.public_id, name]),
+            "size": (folder / files[name]).stat().st_size if name in files else None,
+        }
+        for name, label in named.items()
+        if name not in files or (folder / files[name]).is_file()
+    ]
+
+
+def _api_example(request: HttpRequest) -> dict[str, Any]:
+    version = versions_usable_by(request.user).first()
+    return {
+        "name": "My potential",
+        "versions": [str(version.public_id) if version else "…"],
+        "effort": "normal",
+    }
