@@ -3,9 +3,11 @@
 from celery import shared_task
 
 from datasets.services import upload_parse, uploads_waiting
+from datasets.services.uploads import PARSE_TASK
+from jobs.nudge import nudge
 
 
-@shared_task(name="datasets.tasks.parse_upload")
+@shared_task(name=PARSE_TASK)
 def parse_upload(upload_id: int) -> None:
     """WAITING (or PARSING with an expired lease) → ACCEPTED, REFUSED or FAILED."""
     upload_parse(upload_id=upload_id)
@@ -13,6 +15,6 @@ def parse_upload(upload_id: int) -> None:
 
 @shared_task(name="datasets.tasks.sweep")
 def sweep() -> None:
-    """Read what still waits: lost messages, killed workers."""
+    """Wake workers for uploads that still wait: lost messages, killed workers."""
     for upload_id in uploads_waiting():
-        parse_upload.delay(upload_id)
+        nudge(PARSE_TASK, upload_id)

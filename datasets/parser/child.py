@@ -26,9 +26,12 @@ from datasets.parser.records import (
     packed_frame,
     write_record,
 )
+from datasets.parser.structures import structure_record
 from mlmd.documents import calculation_to_document
 from mlmd.errors import InvalidInput
-from mlmd.formats import FrameFormat, Issue, Limits, open_frames
+from mlmd.formats import FrameFormat, Issue, Limits, Severity, open_frames
+from mlmd.formats.source import Source
+from mlmd.formats.structures import detect_structure, read_structures
 
 MOST_STRUCTURES = 100
 MOST_ATOMS = 2_000_000  # in one frame: the limit of what pages and stores take
@@ -116,18 +119,18 @@ def _frames(arguments: argparse.Namespace) -> Iterator[Record]:
 
 
 def _structures(arguments: argparse.Namespace) -> Iterator[Record]:
-    from datasets.parser.structures import structure_record
-    from mlmd.formats import read_structures
-
     started = time.monotonic()
-    found = read_structures(arguments.path, arguments.format or None, arguments.name)
+    limits = Limits(decompressed_bytes=arguments.expanded, atoms=MOST_ATOMS)
+    found = read_structures(arguments.path, arguments.format or None, arguments.name, limits=limits)
     for atoms in found[:MOST_STRUCTURES]:
         yield structure_record(atoms)
     issues = []
     if len(found) > MOST_STRUCTURES:
         issues.append(_too_many(arguments.name, len(found)))
     kept = min(len(found), MOST_STRUCTURES)
-    yield _report("", issues, kept, time.monotonic() - started)
+    with Source(arguments.path, arguments.name, limits) as source:
+        detected = arguments.format or detect_structure(source.head()) or ""
+    yield _report(detected, issues, kept, time.monotonic() - started)
 
 
 def _report(
@@ -154,8 +157,6 @@ def _refusal(error: InvalidInput) -> Record:
 
 
 def _too_many(name: str, count: int) -> Issue:
-    from mlmd.formats import Severity
-
     return Issue(
         Severity.WARNING,
         name,

@@ -10,12 +10,11 @@ from datasets.packing import pack_atoms
 from datasets.parser.records import Record, RecordKind, elements_key, short_formula
 from mlmd.documents import structure_hash
 from mlmd.formats.atoms import atoms_to_frame
+from mlmd.structure import structure_report
 
 
 def structure_record(atoms: Atoms) -> Record:
     """Return what is stored of a structure: columns, its report, packed atoms."""
-    from mlmd.structure import structure_report
-
     frame = atoms_to_frame(atoms)
     report = structure_report(atoms)
     values = {

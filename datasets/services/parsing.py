@@ -218,7 +218,11 @@ def _accept_structures(reading: _Reading, report: dict[str, Any]) -> None:
     _hold(upload.pk, reading.lease)
     for index, record in enumerate(reading.structures):
         structure_create_from_record(
-            upload=upload, record=record, index=index, count=len(reading.structures)
+            upload=upload,
+            record=record,
+            index=index,
+            count=len(reading.structures),
+            source_format=report["format"],
         )
     reading.kept = len(reading.structures)
     _end(reading, UploadState.ACCEPTED, "", report)

@@ -59,7 +59,7 @@ def structure_create_from_atoms(
 
 
 def structure_create_from_record(
-    *, upload: Upload, record: Record, index: int, count: int
+    *, upload: Upload, record: Record, index: int, count: int, source_format: str = ""
 ) -> Structure:
     """Keep one structure of an uploaded file; the caller's transaction."""
     title = upload.name if count == 1 else f"{upload.name} · {index + 1}"
@@ -71,7 +71,7 @@ def structure_create_from_record(
         origin=Origin.UPLOAD,
         upload=upload,
         source_name=upload.name,
-        source_format=record.values.get("format", ""),
+        source_format=source_format[:24],
         **_columns(record),
     )
 
@@ -122,8 +122,8 @@ def _columns(record: Record) -> dict[str, Any]:
         "structure_hash": values["structure_hash"],
         "density": report["density"],
         "volume": report["volume"],
-        "space_group": report["space_group"] or "",
-        "shortest_distance": report["shortest_distance"],
+        "space_group": report["space_group"],
+        "shortest_distance": report["closest"]["distance"] if report["closest"] else None,
         "report": report,
         "content": record.content,
     }
@@ -152,7 +152,7 @@ def structure_build(
         owner: who builds.
         lab: where it goes.
         builder: a key of `datasets.builders.BUILDERS`.
-        values: the builder's settings, JSON.
+        values: the builder's settings, as its form takes them.
         parent: what is changed; None for crystals from nothing.
         name: empty for one that says what was done.
         visibility: who sees it.
@@ -170,14 +170,19 @@ def structure_build(
         )
     if chosen.needs_parent and parent is None:
         raise Refused(_("Choose the structure to start from."))
-    atoms = chosen.build(structure_atoms(parent) if parent else None, dict(values))
+    form = chosen.form(dict(values))
+    if not form.is_valid():
+        field, problems = next(iter(form.errors.items()))
+        raise Refused(f"{field}: {problems[0]}")
+    settings = form.cleaned_data
+    atoms = chosen.build(structure_atoms(parent) if parent else None, settings)
     return structure_create_from_atoms(
         owner=owner,
         lab=lab,
-        name=name or chosen.name(parent.name if parent else "", dict(values)),
+        name=name or chosen.name(parent.name if parent else "", settings),
         atoms=atoms,
         origin=builder,
-        recipe=dict(values),
+        recipe=settings,
         parent=parent,
         visibility=visibility,
     )

@@ -15,9 +15,9 @@ from django.utils.translation import gettext as _
 
 from datasets.files import original_path, original_remove, original_store
 from datasets.models import Dataset, Frame, Structure, Upload, UploadState, UploadTarget
-from datasets.nudge import parse_soon
 from datasets.services.access import creation_check
 from datasets.services.frames import frames_remove
+from jobs.nudge import nudge
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
@@ -25,6 +25,7 @@ from mlmd.formats.registry import FrameFormat
 from mlmd.formats.source import safe_name
 from mlmd.units import ENERGY, LENGTH
 
+PARSE_TASK = "datasets.tasks.parse_upload"
 NUDGE_AFTER = timedelta(seconds=15)  # a message that old is taken for lost
 
 
@@ -87,7 +88,7 @@ def upload_create(
             energy_unit=energy_unit,
         )
         audit_record(actor=owner, verb="file uploaded", target=upload, size=stored.size)
-        parse_soon(upload.pk)
+        nudge(PARSE_TASK, upload.pk)
     return upload
 
 
@@ -163,7 +164,7 @@ def upload_retry(*, upload: Upload, actor: Any) -> None:
     if not changed:
         raise Refused(_("“%s” can't be read again: it was accepted or is being read.") % upload)
     audit_record(actor=actor, verb="upload read again", target=upload)
-    parse_soon(upload.pk)
+    nudge(PARSE_TASK, upload.pk)
 
 
 @transaction.atomic

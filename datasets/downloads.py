@@ -1,0 +1,134 @@
+"""Frames and structures as files: streamed, without a limit on rows."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import chain
+
+from ase import Atoms
+from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.utils.text import slugify
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from labs.exceptions import Refused
+from mlmd.formats import write_frames
+from mlmd.formats.structures import write_structure
+from mlmd.frame import Frame
+
+CHUNK = 1 << 18
+
+
+@dataclass(frozen=True)
+class FileKind:
+    """A format to download.
+
+    Args:
+        label: what the button says.
+        suffix: end of the file's name.
+        note: what a reader should know.
+    """
+
+    label: str
+    suffix: str
+    note: str = ""
+
+
+FRAME_FILES: Mapping[str, FileKind] = {
+    "extxyz": FileKind("extxyz", ".extxyz", gettext_lazy("Å, eV; ASE and most MLIP programs")),
+    "n2p2": FileKind("n2p2 input.data", ".data", gettext_lazy("Å, eV; n2p2 and RuNNer")),
+    "jsonl": FileKind("JSON lines", ".jsonl", gettext_lazy("everything, one document per frame")),
+}
+STRUCTURE_FILES: Mapping[str, FileKind] = {
+    "poscar": FileKind("POSCAR", ".vasp", "VASP"),
+    "cif": FileKind("CIF", ".cif"),
+    "extxyz": FileKind("extxyz", ".extxyz"),
+    "xyz": FileKind("XYZ", ".xyz", gettext_lazy("without cell")),
+    "lammps-data": FileKind("LAMMPS data", ".lmp"),
+    "xsf": FileKind("XSF", ".xsf", "XCrySDen, VESTA"),
+    "espresso-in": FileKind("QE input", ".in", gettext_lazy("atoms and cell")),
+}
+
+
+def frames_response(
+    frames: Iterable[Frame], file_format: str, name: str, *, energy: str = "free"
+) -> HttpResponseBase:
+    """Return a download of frames that is written while it is sent.
+
+    Args:
+        frames: consumed as a stream.
+        file_format: a key of `FRAME_FILES`.
+        name: of the file, without its end.
+        energy: ``free`` or ``sigma0``.
+
+    Raises:
+        Refused: an unknown format or energy.
+        InvalidInput: the first frame can't be written in this format.
+    """
+    kind = FRAME_FILES.get(file_format)
+    if kind is None:
+        raise Refused(_unknown(file_format, FRAME_FILES))
+    if energy not in {"free", "sigma0"}:
+        raise Refused(_("energy: “%s” isn't possible; expected free or sigma0.") % energy[:40])
+    chunks = _chunks(frames, file_format, energy)
+    # The first chunk is made before the answer starts, so that what is wrong can still be said.
+    first = next(chunks, b"")
+    response = StreamingHttpResponse(chain((first,), chunks), content_type=_type(file_format))
+    return _named(response, name, kind)
+
+
+def structure_response(atoms: Atoms, file_format: str, name: str) -> HttpResponseBase:
+    """Return a structure as a file.
+
+    Raises:
+        Refused: an unknown format.
+        InvalidInput: the structure can't be written in this format.
+    """
+    kind = STRUCTURE_FILES.get(file_format)
+    if kind is None:
+        raise Refused(_unknown(file_format, STRUCTURE_FILES))
+    stream = io.StringIO()
+    write_structure(atoms, stream, file_format)
+    return _named(HttpResponse(stream.getvalue(), content_type=_type(file_format)), name, kind)
+
+
+def original_response(path: str, name: str) -> HttpResponseBase:
+    """Return the original of an upload, never shown inside the site."""
+    return FileResponse(
+        open(path, "rb"),
+        as_attachment=True,
+        filename=name,
+        content_type="application/octet-stream",
+    )
+
+
+def _chunks(frames: Iterable[Frame], file_format: str, energy: str) -> Iterator[bytes]:
+    stream = io.StringIO()
+    for frame in frames:
+        write_frames([frame], stream, file_format, energy=energy)
+        if stream.tell() >= CHUNK:
+            yield stream.getvalue().encode()
+            stream.seek(0)
+            stream.truncate()
+    if stream.tell():
+        yield stream.getvalue().encode()
+
+
+def _named(response: HttpResponseBase, name: str, kind: FileKind) -> HttpResponseBase:
+    file_name = (slugify(name) or "frames")[:80] + kind.suffix
+    response["Content-Disposition"] = f'attachment; filename="{file_name}"'
+    response["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def _type(file_format: str) -> str:
+    return "application/jsonl" if file_format == "jsonl" else "text/plain; charset=utf-8"
+
+
+def _unknown(file_format: str, known: Mapping[str, FileKind]) -> str:
+    return _("“%(format)s” isn't a format for download; expected one of %(known)s.") % {
+        "format": file_format[:40],
+        "known": ", ".join(known),
+    }

@@ -1,0 +1,51 @@
+"""Lists on pages: order from the URL, pages whose count stays quick."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+from django.core.paginator import Page, Paginator
+from django.db.models import F, QuerySet
+from django.http import HttpRequest
+
+MOST_COUNTED = 10_000
+PAGE_SIZES = (25, 50, 100)
+
+
+class CappedPaginator(Paginator):
+    """Counts only so far: a page needs to know that there is more, not how much more."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[:MOST_COUNTED].count()
+
+    @property
+    def is_capped(self) -> bool:
+        return self.count >= MOST_COUNTED
+
+
+def page_of(request: HttpRequest, rows: QuerySet) -> Page:
+    """Return the page that the URL asks for; nonsense in the URL gives the first page."""
+    size = request.GET.get("page_size", "")
+    per_page = int(size) if size in {str(s) for s in PAGE_SIZES} else PAGE_SIZES[0]
+    return CappedPaginator(rows, per_page).get_page(request.GET.get("page"))
+
+
+def ordered(
+    rows: QuerySet, wanted: str | None, columns: Mapping[str, str], default: str
+) -> QuerySet:
+    """Order rows by a public name (``"-energy"``); unknown names give the default.
+
+    Args:
+        rows: what to order.
+        wanted: from the URL.
+        columns: public name → column.
+        default: a public name, with its sign.
+    """
+    name = wanted if wanted and wanted.lstrip("-") in columns else default
+    column = F(columns[name.lstrip("-")])
+    descending = name.startswith("-")
+    order: Any = column.desc(nulls_last=True) if descending else column.asc(nulls_last=True)
+    return rows.order_by(order, "-pk" if descending else "pk")
