@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from numba import njit
 
 F = TypeVar("F", bound=Callable[..., object])
+
+# Numba's own types leave out some of the options it takes.
+_njit = cast(Callable[..., Any], njit)
 
 
 def kernel(function: F) -> F:
@@ -15,16 +18,32 @@ def kernel(function: F) -> F:
 
     Fast mode takes every number to be finite: callers check that before.
     """
-    compiled = njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
+    compiled = _njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
+    return cast(F, compiled(function))
+
+
+def subkernel(function: F) -> F:
+    """Compile a function that only kernels call: as `kernel`, without a way in from Python.
+
+    Ways in and out of tables of arrays take longer to compile than most loops.
+    """
+    compiled = _njit(
+        fastmath=True,
+        error_model="numpy",
+        cache=True,
+        nogil=True,
+        no_cpython_wrapper=True,
+        no_cfunc_wrapper=True,
+    )
     return cast(F, compiled(function))
 
 
 def inline_kernel(function: F) -> F:
     """Compile a function to be pasted into the kernels that call it."""
-    compiled = njit(fastmath=True, error_model="numpy", cache=True, nogil=True, inline="always")
+    compiled = _njit(fastmath=True, error_model="numpy", cache=True, nogil=True, inline="always")
     return cast(F, compiled(function))
 
 
 def exact_kernel(function: F) -> F:
     """Compile a function whose arithmetic keeps its order and sees NaN and infinity."""
-    return cast(F, njit(error_model="numpy", cache=True, nogil=True)(function))
+    return cast(F, _njit(error_model="numpy", cache=True, nogil=True)(function))

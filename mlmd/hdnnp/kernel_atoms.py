@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.compiled import kernel
+from mlmd.compiled import kernel, subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import cutoff_values, fast_exp
 from mlmd.hdnnp.kernel_moments import MomentSpace, moment_functions, moment_gradient
@@ -155,7 +155,7 @@ def evaluate_atoms(
         _add_forces(i, n, near.values, entries, results.forces)
 
 
-@kernel
+@subkernel
 def _most_neighbors(around: Surround, start: int, stop: int, elements: int) -> int:
     most = 8
     for i in range(start, stop):
@@ -164,7 +164,7 @@ def _most_neighbors(around: Surround, start: int, stop: int, elements: int) -> i
     return (most + 15) // 8 * 8 + 8
 
 
-@kernel
+@subkernel
 def _most_radial(radial: RadialTables, elements: int) -> int:
     most = 1
     for element in range(elements):
@@ -172,7 +172,7 @@ def _most_radial(radial: RadialTables, elements: int) -> int:
     return most
 
 
-@kernel
+@subkernel
 def _moment_space(tables: MomentTables, elements: int, most: int) -> MomentSpace:
     blocks = tables.degree.shape[0]
     degree = 0
@@ -204,7 +204,7 @@ def _moment_space(tables: MomentTables, elements: int, most: int) -> MomentSpace
     )
 
 
-@kernel
+@subkernel
 def _gather(
     i: int,
     elements: int,
@@ -247,7 +247,7 @@ def _gather(
     return n
 
 
-@kernel
+@subkernel
 def _prepare(n: int, functions: FunctionTables, near: Neighborhood) -> None:
     """Fill distances and cutoff functions."""
     r2 = near.values[R2, :n]
@@ -269,7 +269,7 @@ def _prepare(n: int, functions: FunctionTables, near: Neighborhood) -> None:
         )
 
 
-@kernel
+@subkernel
 def _radial_functions(
     tables: RadialTables,
     element: int,
@@ -295,7 +295,7 @@ def _radial_functions(
             )
 
 
-@kernel
+@subkernel
 def _gaussian_sum(r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> float:
     total = 0.0
     for a in range(r.shape[0]):
@@ -306,7 +306,7 @@ def _gaussian_sum(r: FloatArray, f: FloatArray, eta: float, rs: float, out: Floa
     return total
 
 
-@kernel
+@subkernel
 def _radial_gradient(
     tables: RadialTables,
     element: int,
@@ -333,7 +333,7 @@ def _radial_gradient(
             )
 
 
-@kernel
+@subkernel
 def _gaussian_slope(
     w: float,
     eta2: float,
@@ -347,7 +347,7 @@ def _gaussian_slope(
         along[a] += w * value[a] * (log_slope[a] - eta2 * (1.0 - rs * inverse[a]))
 
 
-@kernel
+@subkernel
 def _keep_functions(
     i: int, element: int, functions: FunctionTables, g: FloatArray, results: Results
 ) -> None:
@@ -371,7 +371,7 @@ def _keep_functions(
             results.counts[0] += 1
 
 
-@kernel
+@subkernel
 def _add_forces(
     i: int, n: int, values: FloatArray, entries: SmallIndexArray, forces: FloatArray
 ) -> None:

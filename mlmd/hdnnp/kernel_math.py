@@ -15,7 +15,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from mlmd.compiled import inline_kernel, kernel
+from mlmd.compiled import inline_kernel, kernel, subkernel
 from mlmd.frame import FloatArray
 
 LOG2_E = 1.4426950408889634
@@ -110,7 +110,7 @@ def cutoff_values(
         _polynomial(kind, inner, w, r, value, log_slope)
 
 
-@kernel
+@subkernel
 def _cosine(
     inner: float, w: float, r: FloatArray, value: FloatArray, log_slope: FloatArray
 ) -> None:
@@ -124,7 +124,7 @@ def _cosine(
         log_slope[t] = -2.0 * HALF_PI * w * c / (s * r[t])
 
 
-@kernel
+@subkernel
 def _tanh_cubed(
     scale: float, w: float, r: FloatArray, value: FloatArray, log_slope: FloatArray
 ) -> None:
@@ -139,7 +139,7 @@ def _tanh_cubed(
         log_slope[t] = -12.0 * w * q * inverse / max(1.0 - q, 1e-30)
 
 
-@kernel
+@subkernel
 def _exponential(
     inner: float, w: float, r: FloatArray, value: FloatArray, log_slope: FloatArray
 ) -> None:
@@ -152,7 +152,7 @@ def _exponential(
         log_slope[t] = -2.0 * w * (1.0 - y) / (u * u * r[t])
 
 
-@kernel
+@subkernel
 def _polynomial(
     kind: int, inner: float, w: float, r: FloatArray, value: FloatArray, log_slope: FloatArray
 ) -> None:
@@ -214,7 +214,7 @@ def activate(kind: int, x: FloatArray, value: FloatArray, slope: FloatArray) -> 
         _activate_rarely(kind, x, value, slope)
 
 
-@kernel
+@subkernel
 def _activate_rarely(kind: int, x: FloatArray, value: FloatArray, slope: FloatArray) -> None:
     for k in range(x.shape[0]):
         z = x[k]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from mlmd.compiled import kernel
+from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import fast_exp
 from mlmd.hdnnp.kernel_pairs import (
@@ -64,7 +64,7 @@ class MomentSpace(NamedTuple):
     norms: FloatArray
 
 
-@kernel
+@subkernel
 def moment_functions(
     tables: MomentTables,
     block: int,
@@ -110,7 +110,7 @@ def moment_functions(
         g_values[tables.out[term]] += total
 
 
-@kernel
+@subkernel
 def moment_gradient(
     tables: MomentTables,
     block: int,
@@ -140,7 +140,7 @@ def moment_gradient(
         _project(start, stop, near.values, space.rows)
 
 
-@kernel
+@subkernel
 def _dot(a: FloatArray, b: FloatArray) -> float:
     total = 0.0
     for t in range(a.shape[0]):
@@ -148,14 +148,14 @@ def _dot(a: FloatArray, b: FloatArray) -> float:
     return total
 
 
-@kernel
+@subkernel
 def _radial_factor(r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> None:
     for a in range(out.shape[0]):
         d = r[a] - rs
         out[a] = f[a] * fast_exp(-eta * d * d)
 
 
-@kernel
+@subkernel
 def _harmonics(degree: int, n: int, values: FloatArray, space: MomentSpace) -> None:
     u = space.rows[UX, :n]
     v = space.rows[UY, :n]
@@ -200,25 +200,25 @@ def _harmonics(degree: int, n: int, values: FloatArray, space: MomentSpace) -> N
                 _scaled_product(p, space.sine[m, :n], norm, space.harmonics[l * l + 2 * m, :n])
 
 
-@kernel
+@subkernel
 def _product(a: FloatArray, b: FloatArray, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] = a[t] * b[t]
 
 
-@kernel
+@subkernel
 def _scaled(a: FloatArray, factor: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] = factor * a[t]
 
 
-@kernel
+@subkernel
 def _scaled_product(a: FloatArray, b: FloatArray, factor: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] = factor * a[t] * b[t]
 
 
-@kernel
+@subkernel
 def _combine(
     a: FloatArray, b: FloatArray, c: FloatArray, d: FloatArray, sign: float, out: FloatArray
 ) -> None:
@@ -226,7 +226,7 @@ def _combine(
         out[t] = a[t] * b[t] + sign * c[t] * d[t]
 
 
-@kernel
+@subkernel
 def _recur(
     w: FloatArray, up: float, down: float, p1: FloatArray, p2: FloatArray, out: FloatArray
 ) -> None:
@@ -234,7 +234,7 @@ def _recur(
         out[t] = up * w[t] * p1[t] - down * p2[t]
 
 
-@kernel
+@subkernel
 def _pull(
     tables: MomentTables,
     block: int,
@@ -259,7 +259,7 @@ def _pull(
                     space.pull[e2, x, q] += c * space.moments[e1, x, q]
 
 
-@kernel
+@subkernel
 def _pull_radial(
     tables: MomentTables,
     block: int,
@@ -298,13 +298,13 @@ def _pull_radial(
         _add_radial(work, f, slope, inverse, eta2, rs, along)
 
 
-@kernel
+@subkernel
 def _add_scaled(a: FloatArray, factor: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] += factor * a[t]
 
 
-@kernel
+@subkernel
 def _add_radial(
     pull: FloatArray,
     f: FloatArray,
@@ -318,7 +318,7 @@ def _add_radial(
         along[t] += pull[t] * f[t] * (slope[t] - eta2 * (1.0 - rs * inverse[t]))
 
 
-@kernel
+@subkernel
 def _pull_angular(
     degree: int, radials: int, e: int, m: int, start: int, stop: int, space: MomentSpace
 ) -> None:
@@ -362,7 +362,7 @@ def _pull_angular(
         _add_product(real, s, -1.0 * m, space.rows[UY, start:stop])
 
 
-@kernel
+@subkernel
 def _weighted_factors(
     space: MomentSpace,
     e: int,
@@ -379,13 +379,13 @@ def _weighted_factors(
         _add_scaled(space.factors[x, start:stop], norm * space.pull[e, x, q], out)
 
 
-@kernel
+@subkernel
 def _add_product(a: FloatArray, b: FloatArray, factor: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] += factor * a[t] * b[t]
 
 
-@kernel
+@subkernel
 def _project(start: int, stop: int, values: FloatArray, rows: FloatArray) -> None:
     """Turn gradients by distance and by unit vector into gradients by position.
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.compiled import kernel
+from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import activate, activation_number
 from mlmd.hdnnp.potential import Potential
@@ -76,7 +76,7 @@ def network_tables(potential: Potential) -> NetworkTables:
     )
 
 
-@kernel
+@subkernel
 def network_energy(
     tables: NetworkTables,
     element: int,
@@ -123,7 +123,7 @@ def network_energy(
     return float(values[layers, 0])
 
 
-@kernel
+@subkernel
 def network_gradient(
     tables: NetworkTables,
     element: int,

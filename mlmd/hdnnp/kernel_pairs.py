@@ -20,7 +20,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
-from mlmd.compiled import kernel
+from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import cutoff_values, fast_exp
 from mlmd.hdnnp.tables import CutoffTables, IndexArray, PairTables
@@ -66,7 +66,7 @@ C, R2_JK, F, L, INVERSE_JK, Y0, Y1, Y2, Y3, POWER = range(10)
 PAIR_ROWS = 10
 
 
-@kernel
+@subkernel
 def pairs_needed(
     tables: PairTables, element: int, segments: IndexArray, starts: IndexArray
 ) -> None:
@@ -89,7 +89,7 @@ def pairs_needed(
     starts[row, 1] = products
 
 
-@kernel
+@subkernel
 def pair_functions(
     tables: PairTables,
     cutoffs: CutoffTables,
@@ -148,7 +148,7 @@ def pair_functions(
                 g_values[tables.out[term]] += tables.weight[term] * total
 
 
-@kernel
+@subkernel
 def pair_gradient(
     tables: PairTables,
     element: int,
@@ -214,7 +214,7 @@ def pair_gradient(
         _scatter_across(near.values, near.segments, e1, e2, along_jk)
 
 
-@kernel
+@subkernel
 def _ordered(first: int, second: int, segments: IndexArray) -> tuple[int, int]:
     # Long rows vectorise better.
     if segments[first + 1] - segments[first] > segments[second + 1] - segments[second]:
@@ -222,7 +222,7 @@ def _ordered(first: int, second: int, segments: IndexArray) -> tuple[int, int]:
     return first, second
 
 
-@kernel
+@subkernel
 def _geometry(
     values: FloatArray, segments: IndexArray, e1: int, e2: int, start: int, pairs: FloatArray
 ) -> None:
@@ -251,7 +251,7 @@ def _geometry(
         m += n
 
 
-@kernel
+@subkernel
 def _row_distances(
     x: FloatArray,
     y: FloatArray,
@@ -268,7 +268,7 @@ def _row_distances(
         r2_jk[k] = u * u + v * v + w * w
 
 
-@kernel
+@subkernel
 def _row_cosines(
     r2: FloatArray,
     inverse_r: FloatArray,
@@ -281,20 +281,20 @@ def _row_cosines(
         c[k] = (r2_j + r2[k] - r2_jk[k]) * half_inverse_j * inverse_r[k]
 
 
-@kernel
+@subkernel
 def _roots(squares: FloatArray, roots: FloatArray) -> None:
     for t in range(squares.shape[0]):
         # Two neighbours on one spot: the forces of a shifted function have no direction there.
         roots[t] = math.sqrt(max(squares[t], 1e-20))
 
 
-@kernel
+@subkernel
 def _inverses(r: FloatArray, inverse: FloatArray) -> None:
     for t in range(r.shape[0]):
         inverse[t] = 1.0 / r[t]
 
 
-@kernel
+@subkernel
 def _neighbor_factors(
     near: Neighborhood, cutoff: int, e1: int, e2: int, eta: float, rs: float
 ) -> None:
@@ -303,7 +303,7 @@ def _neighbor_factors(
         _factors_of(near, cutoff, near.segments[e2], near.segments[e2 + 1], eta, rs)
 
 
-@kernel
+@subkernel
 def _factors_of(
     near: Neighborhood, cutoff: int, start: int, stop: int, eta: float, rs: float
 ) -> None:
@@ -316,27 +316,27 @@ def _factors_of(
     )
 
 
-@kernel
+@subkernel
 def _gaussian_of(r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> None:
     for a in range(out.shape[0]):
         d = r[a] - rs
         out[a] = f[a] * fast_exp(-eta * d * d)
 
 
-@kernel
+@subkernel
 def _gaussian_squared(r2: FloatArray, f: FloatArray, eta: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         out[t] = f[t] * fast_exp(-eta * r2[t])
 
 
-@kernel
+@subkernel
 def _gaussian(r2: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> None:
     for t in range(out.shape[0]):
         d = math.sqrt(r2[t]) - rs
         out[t] = f[t] * fast_exp(-eta * d * d)
 
 
-@kernel
+@subkernel
 def _multiply_rows(
     factor: FloatArray, segments: IndexArray, e1: int, e2: int, product: FloatArray
 ) -> None:
@@ -352,7 +352,7 @@ def _multiply_rows(
         m += n
 
 
-@kernel
+@subkernel
 def _fill_rows(
     factor: FloatArray, segments: IndexArray, e1: int, e2: int, product: FloatArray
 ) -> None:
@@ -368,7 +368,7 @@ def _fill_rows(
         m += n
 
 
-@kernel
+@subkernel
 def _power(whole: int, zeta: float, lam: float, c: FloatArray, power: FloatArray) -> None:
     """Fill power = (1 + λc)^(ζ−1)."""
     if whole == 0:
@@ -389,7 +389,7 @@ def _power(whole: int, zeta: float, lam: float, c: FloatArray, power: FloatArray
         bit //= 2
 
 
-@kernel
+@subkernel
 def _term_sum(
     whole: int, zeta: float, lam: float, c: FloatArray, product: FloatArray, power: FloatArray
 ) -> float:
@@ -414,7 +414,7 @@ def _term_sum(
     return total
 
 
-@kernel
+@subkernel
 def _term_slopes(
     whole: int,
     zeta: float,
@@ -462,26 +462,26 @@ def _term_slopes(
             y2[t] += w_slope * q
 
 
-@kernel
+@subkernel
 def _add_scaled(source: FloatArray, factor: float, target: FloatArray) -> None:
     for t in range(target.shape[0]):
         target[t] += factor * source[t]
 
 
-@kernel
+@subkernel
 def _along_jk(y0: FloatArray, y1: FloatArray, log_slope: FloatArray) -> None:
     """Replace the log slope of f_c(r_jk) by −(dE/dr_jk)/r_jk without the part from cos θ."""
     for t in range(y0.shape[0]):
         log_slope[t] = y1[t] - y0[t] * log_slope[t]
 
 
-@kernel
+@subkernel
 def _subtract_product(a: FloatArray, b: FloatArray, target: FloatArray) -> None:
     for t in range(target.shape[0]):
         target[t] -= a[t] * b[t]
 
 
-@kernel
+@subkernel
 def _scatter_shift(
     values: FloatArray, segments: IndexArray, e1: int, e2: int, y3: FloatArray
 ) -> None:
@@ -501,7 +501,7 @@ def _scatter_shift(
         m += n
 
 
-@kernel
+@subkernel
 def _scatter_along(
     values: FloatArray,
     slope: FloatArray,
@@ -538,7 +538,7 @@ def _scatter_along(
         m += n
 
 
-@kernel
+@subkernel
 def _row_along(
     c: FloatArray,
     y0: FloatArray,
@@ -563,7 +563,7 @@ def _row_along(
     return total
 
 
-@kernel
+@subkernel
 def _scatter_across(
     values: FloatArray, segments: IndexArray, e1: int, e2: int, across: FloatArray
 ) -> None:
@@ -583,7 +583,7 @@ def _scatter_across(
         m += n
 
 
-@kernel
+@subkernel
 def _row_across(row: FloatArray, d: FloatArray, dj: float, g: FloatArray) -> float:
     total = 0.0
     for k in range(row.shape[0]):

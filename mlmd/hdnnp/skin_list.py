@@ -31,6 +31,8 @@ class SkinList:
         self.cutoff = cutoff
         self.skin = skin
         self.rebuilds = 0
+        self.surround: Surround
+        self.order: NDArray[np.int64]
         self._elements = elements
         self._built_for: NDArray[np.int32] | None = None
 

@@ -191,11 +191,16 @@ def _pairs(placed: list[list[Placed]], radii: list[float]) -> PairTables:
             groups.append((*key, int(any(rs != 0.0 for _, rs in widths))))
             exponential_first.append(len(exponentials))
         group_first.append(len(groups))
+    firsts, seconds, cutoffs, narrow, shifted = (_whole(c) for c in _columns(groups, 5))
     eta, rs = _columns(exponentials, 2)
     lam, zeta, whole, weight, out = _columns(rows, 5)
     return PairTables(
         np.array(group_first, dtype=np.int64),
-        *(_whole(column) for column in _columns(groups, 5)),
+        firsts,
+        seconds,
+        cutoffs,
+        narrow,
+        shifted,
         np.array(exponential_first, dtype=np.int64),
         eta,
         rs,
