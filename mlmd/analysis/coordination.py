@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import repeat
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
@@ -69,8 +70,8 @@ def bond_cutoffs(
 
 
 def coordination_numbers(
-    positions: FloatArray,
-    cells: FloatArray,
+    positions: Iterable[FloatArray],
+    cells: FloatArray | Iterable[FloatArray],
     numbers: ArrayLike,
     cutoffs: Mapping[tuple[str, str], float] | float,
     pbc: Pbc = (True, True, True),
@@ -78,8 +79,8 @@ def coordination_numbers(
     """Return how many neighbours atoms have, per pair of elements and in all.
 
     Args:
-        positions: shape (F, N, 3), Å.
-        cells: shape (F, 3, 3), or (3, 3) for all frames, Å.
+        positions: shape (F, N, 3), Å; or anything that gives F frames one by one.
+        cells: shape (F, 3, 3), or (3, 3) for all frames, Å; or likewise.
         numbers: atomic numbers, shape (N,).
         cutoffs: one distance for all, or one per element pair (either order), Å. Pairs that
             aren't named aren't counted.
@@ -91,16 +92,17 @@ def coordination_numbers(
     elements, kinds = np.unique(np.asarray(numbers, dtype=np.int64), return_inverse=True)
     symbols = [chemical_symbols[number] for number in elements]
     table = _cutoff_table(symbols, cutoffs)
-    if not len(positions) or not table.max() > 0:
+    if not table.max() > 0:
         raise InvalidInput(
-            "coordination numbers",
-            f"{len(positions)} frames and cutoffs up to {table.max()} Å",
-            "at least one frame and one positive cutoff",
+            "coordination numbers", "no cutoff above zero", "at least one positive cutoff"
         )
     size = len(elements)
     histograms = np.zeros((size, size + 1, 1))
-    all_cells = np.broadcast_to(cells, (len(positions), 3, 3))
-    for frame, cell in zip(positions, all_cells, strict=True):
+    same = isinstance(cells, np.ndarray) and cells.ndim == 2
+    all_cells: Iterable[FloatArray] = repeat(np.asarray(cells)) if same else cells
+    frames = 0
+    for frame, cell in zip(positions, all_cells, strict=not same):
+        frames += 1
         counts = count_neighbors(frame, cell, pbc, kinds, table)
         counts = np.column_stack([counts, counts.sum(axis=1)])
         top = int(counts.max()) + 1
@@ -111,13 +113,15 @@ def coordination_numbers(
             for b in range(size + 1):
                 found = np.bincount(counts[kinds == a, b], minlength=histograms.shape[2])
                 histograms[a, b] += found
+    if not frames:
+        raise InvalidInput("coordination numbers", "no frames", "at least one frame")
     distributions = [
         _distribution(symbols[a], (*symbols, "*")[b], table, (a, b), histograms[a, b])
         for a in range(size)
         for b in range(size + 1)
         if b == size or table[a, b] > 0
     ]
-    return CoordinationNumbers(tuple(distributions), len(positions))
+    return CoordinationNumbers(tuple(distributions), frames)
 
 
 def _cutoff_table(

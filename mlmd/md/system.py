@@ -108,7 +108,7 @@ def system_from_atoms(atoms: Atoms, provider: ForceProvider) -> System:
 
     Raises:
         InvalidInput: no atoms, positions that aren't finite, a cell without volume, atoms
-            without mass, or another kind of constraint.
+            of no element, or another kind of constraint.
     """
     where = f"structure {atoms.get_chemical_formula()}" if len(atoms) else "structure"
     if not len(atoms):
@@ -119,8 +119,8 @@ def system_from_atoms(atoms: Atoms, provider: ForceProvider) -> System:
     if any(atoms.pbc) and abs(np.linalg.det(atoms.cell.complete().array)) < 1e-6:
         raise InvalidInput(where, "a periodic cell without volume", "lattice vectors that span it")
     masses = atoms.get_masses()
-    if not np.all(masses > 0):
-        raise InvalidInput(where, "atoms without mass", "elements with a positive mass")
+    if not np.all(masses > 0) or not np.all(atoms.numbers > 0):
+        raise InvalidInput(where, "atoms of no element", "known elements with a positive mass")
     free = np.ones((len(atoms), 3), dtype=np.bool_)
     for constraint in atoms.constraints:
         if isinstance(constraint, FixAtoms):

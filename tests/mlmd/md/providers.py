@@ -41,12 +41,22 @@ def _pair(r, epsilon, sigma):
 def _lennard_jones(positions, cell, inverse, epsilon, sigma, cutoff):
     e_c, f_c = _pair(cutoff, epsilon, sigma)
     energy, forces, virial = 0.0, np.zeros_like(positions), np.zeros((3, 3))
+    d, s = np.zeros(3), np.zeros(3)
     for i in range(len(positions)):
         for j in range(i):
-            d = positions[i] - positions[j]
-            d -= np.round(d @ inverse, 0, np.empty(3)) @ cell
-            r = np.sqrt(d @ d)
-            if r < cutoff:
+            for a in range(3):
+                s[a] = 0.0
+                for b in range(3):
+                    s[a] += (positions[i, b] - positions[j, b]) * inverse[b, a]
+                s[a] = np.floor(s[a] + 0.5)
+            r2 = 0.0
+            for a in range(3):
+                d[a] = positions[i, a] - positions[j, a]
+                for b in range(3):
+                    d[a] -= s[b] * cell[b, a]
+                r2 += d[a] * d[a]
+            if r2 < cutoff * cutoff:
+                r = np.sqrt(r2)
                 u, f = _pair(r, epsilon, sigma)
                 energy += u - e_c + f_c * (r - cutoff)
                 for a in range(3):

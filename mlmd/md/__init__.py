@@ -1,0 +1,41 @@
+"""Molecular dynamics: stages of NVE, NVT and NPT, restartable, with analyses that refresh."""
+
+from mlmd.md.ensembles import Ensemble
+from mlmd.md.forces import CalculatorForces, ForceProvider
+from mlmd.md.guard import BlowUp, ExtrapolationStop
+from mlmd.md.launching import prepare, run_directory
+from mlmd.md.results import MDResult, RunStatus, StageSummary, collect
+from mlmd.md.run import run
+from mlmd.md.settings import (
+    MDSettings,
+    MDSpec,
+    OnExtrapolation,
+    Stage,
+    StageKind,
+    Velocities,
+    check_settings,
+    settings_from_mapping,
+)
+
+__all__ = [
+    "BlowUp",
+    "CalculatorForces",
+    "Ensemble",
+    "ExtrapolationStop",
+    "ForceProvider",
+    "MDResult",
+    "MDSettings",
+    "MDSpec",
+    "OnExtrapolation",
+    "RunStatus",
+    "Stage",
+    "StageKind",
+    "StageSummary",
+    "Velocities",
+    "check_settings",
+    "collect",
+    "prepare",
+    "run",
+    "run_directory",
+    "settings_from_mapping",
+]

@@ -1,0 +1,127 @@
+"""A run in a directory: prepared here, run anywhere, collected again."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import ase.io
+from ase import Atoms
+
+from mlmd.errors import InvalidInput
+from mlmd.hdnnp.evaluator import Evaluator
+from mlmd.hdnnp.files import load_potential
+from mlmd.launch import Command, Launch
+from mlmd.md.restart import RESTART_FILE
+from mlmd.md.results import (
+    COORDINATION_FILE,
+    EXTRAPOLATION_FILE,
+    MOTION_FILE,
+    RADIAL_FILE,
+    RESULT_FILE,
+    SPEC_FILE,
+    TRAJECTORY_FILE,
+    MDResult,
+)
+from mlmd.md.run import run
+from mlmd.md.settings import MDSettings, MDSpec, check_settings, settings_from_mapping
+from mlmd.md.system import system_from_atoms
+from mlmd.md.thermo import THERMO_FILE
+from mlmd.runs import PROGRESS_FILE, StopRequest, read_json, write_json_atomic
+
+STRUCTURE_FILE = "structure.extxyz"
+POTENTIAL_FOLDER = "potential"
+_LIVE = (
+    PROGRESS_FILE,
+    THERMO_FILE,
+    RADIAL_FILE,
+    MOTION_FILE,
+    COORDINATION_FILE,
+    EXTRAPOLATION_FILE,
+)
+
+
+def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
+    """Write everything that a run needs into an empty directory.
+
+    Args:
+        spec: settings, structure, potential and resources.
+        run_dir: made if it doesn't exist.
+
+    Returns:
+        What to run there and what to bring back.
+
+    Raises:
+        InvalidInput: settings, structure or potential can't be used, or don't fit together.
+    """
+    settings = spec.settings
+    if settings.threads is None:
+        settings = replace(settings, threads=spec.resources.threads)
+    check_settings(settings)
+    potential = load_potential(spec.potential)
+    system_from_atoms(spec.atoms, Evaluator(potential))
+    missing = sorted(set(spec.atoms.get_chemical_symbols()) - set(potential.elements))
+    if missing:
+        raise InvalidInput(
+            "structure",
+            f"elements that the potential doesn't know: {', '.join(missing)}",
+            f"only {', '.join(potential.elements)}",
+            "Choose another potential, or train one with such structures.",
+        )
+    folder = Path(run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    shutil.copytree(spec.potential, folder / POTENTIAL_FOLDER, dirs_exist_ok=True)
+    write_structure(spec.atoms, folder / STRUCTURE_FILE)
+    write_json_atomic(folder / SPEC_FILE, {"kind": "md", "version": 1, "settings": settings})
+    return Launch(
+        commands=(Command(("mlmd", "md", "--run-dir", ".")),),
+        fetch=(*_LIVE, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
+        live=(*_LIVE, TRAJECTORY_FILE),
+        resources=spec.resources,
+    )
+
+
+def run_directory(run_dir: str | Path, stop: StopRequest | None = None) -> MDResult:
+    """Run what `prepare` wrote; a directory with a saved state goes on from there.
+
+    Args:
+        run_dir: with ``spec.json``, ``structure.extxyz`` and ``potential/``.
+        stop: looked at after every step; None takes the process's signals.
+
+    Raises:
+        InvalidInput: something is missing or damaged; and whatever `run` raises.
+    """
+    folder = Path(run_dir)
+    content = read_json(folder / SPEC_FILE)
+    values = content.get("settings")
+    if not isinstance(values, dict):
+        raise InvalidInput(str(folder / SPEC_FILE), "no settings", 'an object "settings"')
+    settings: MDSettings = settings_from_mapping(values, f"{SPEC_FILE}: settings")
+    atoms = read_structure(folder / STRUCTURE_FILE)
+    potential = load_potential(folder / POTENTIAL_FOLDER)
+    return run(settings, atoms, potential, folder, stop=stop)
+
+
+def write_structure(atoms: Atoms, path: Path) -> None:
+    """Write a structure with velocities and fixed atoms, and without any results."""
+    bare = atoms.copy()
+    bare.calc = None
+    ase.io.write(path, bare, format="extxyz")
+
+
+def read_structure(path: Path) -> Atoms:
+    """Read what `write_structure` wrote.
+
+    Raises:
+        InvalidInput: the file is missing or damaged.
+    """
+    try:
+        found = ase.io.read(path, format="extxyz")
+    except (OSError, ValueError, KeyError, IndexError) as error:
+        raise InvalidInput(
+            str(path), f"not readable ({error})", "a structure in extxyz format"
+        ) from error
+    if not isinstance(found, Atoms):
+        raise InvalidInput(str(path), "several structures", "one")
+    return found
