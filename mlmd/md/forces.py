@@ -10,6 +10,9 @@ from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
+from mlmd.hdnnp.evaluator import Evaluator
+from mlmd.hdnnp.potential import Potential
+
 FloatArray = NDArray[np.float64]
 
 EXTRAPOLATION = np.dtype(
@@ -48,6 +51,38 @@ class ForceProvider(Protocol):
         pbc: tuple[bool, bool, bool],
     ) -> Evaluation:
         """Evaluate positions (N, 3) and cell (3, 3), both Å."""
+
+
+class PotentialForces:
+    """Evaluates a neural-network potential, and can begin anew.
+
+    The engine keeps a neighbour list between steps. Its order decides the last bits of sums, so a
+    run that saves its state also begins a new list: the run that goes on from there and
+    the one that was never interrupted then take the same path.
+
+    Args:
+        potential: what to evaluate.
+        threads: at most so many; None for all that the process has.
+    """
+
+    def __init__(self, potential: Potential, threads: int | None = None) -> None:
+        self._potential, self._threads = potential, threads
+        self._evaluator = Evaluator(potential, threads)
+
+    def compute(
+        self,
+        numbers: NDArray[Any],
+        positions: FloatArray,
+        cell: FloatArray,
+        pbc: tuple[bool, bool, bool],
+    ) -> Evaluation:
+        """Evaluate positions (N, 3) and cell (3, 3), both Å."""
+        return self._evaluator.compute(numbers, positions, cell, pbc)
+
+    def renew(self) -> None:
+        """Forget everything that earlier calls left behind."""
+        self._evaluator.close()
+        self._evaluator = Evaluator(self._potential, self._threads)
 
 
 @dataclass(frozen=True)

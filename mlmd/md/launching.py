@@ -10,9 +10,9 @@ import ase.io
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
-from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import load_potential
 from mlmd.launch import Command, Launch
+from mlmd.md.forces import PotentialForces
 from mlmd.md.restart import RESTART_FILE
 from mlmd.md.results import (
     COORDINATION_FILE,
@@ -60,7 +60,7 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
         settings = replace(settings, threads=spec.resources.threads)
     check_settings(settings)
     potential = load_potential(spec.potential)
-    system_from_atoms(spec.atoms, Evaluator(potential))
+    system_from_atoms(spec.atoms, PotentialForces(potential))
     missing = sorted(set(spec.atoms.get_chemical_symbols()) - set(potential.elements))
     if missing:
         raise InvalidInput(

@@ -5,16 +5,15 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO, cast
+from typing import TextIO
 
 import numpy as np
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
-from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.potential import Potential
 from mlmd.md.ensembles import Ensemble, make_integrator
-from mlmd.md.forces import ForceProvider
+from mlmd.md.forces import ForceProvider, PotentialForces
 from mlmd.md.guard import BlowUp, ExtrapolationStop, check_motion, moment
 from mlmd.md.integrators import Integrator, Targets
 from mlmd.md.observers import Observers
@@ -71,7 +70,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     provider: ForceProvider
     if isinstance(potential, Potential):
-        provider = cast(ForceProvider, Evaluator(potential, settings.threads))
+        provider = PotentialForces(potential, settings.threads)
     else:
         provider = potential
     md = _Run(settings, atoms, provider, folder, stream)
@@ -239,6 +238,8 @@ class _Run:
             "seconds": self.seconds,
         }
         save_restart(self.run_dir, self.system, state, self.integrator.memory())
+        if isinstance(self.system.provider, PotentialForces):
+            self.system.provider.renew()
 
     def _finish(self, status: RunStatus, error: str = "") -> MDResult:
         """Write analyses and ``result.json``."""
