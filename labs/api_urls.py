@@ -1,5 +1,13 @@
 """API routes of the room."""
 
-from django.urls import URLPattern
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from labs import api
+
+router = SimpleRouter()
+router.register("labs", api.LabViewSet, basename="lab")
+router.register("memberships", api.MembershipViewSet, basename="membership")
+router.register("tokens", api.TokenViewSet, basename="token")
+
+urlpatterns = [path("me/", api.Me.as_view(), name="me"), *router.urls]

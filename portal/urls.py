@@ -2,12 +2,17 @@
 
 from django.contrib import admin
 from django.urls import include, path
+from drf_spectacular.utils import extend_schema
+from drf_spectacular.views import SpectacularAPIView
+
+schema = extend_schema(summary="This API as an OpenAPI document")(SpectacularAPIView).as_view()
 
 api_v1 = [
     path("", include("labs.api_urls")),
     path("", include("jobs.api_urls")),
     path("", include("datasets.api_urls")),
     path("", include("potentials.api_urls")),
+    path("schema/", schema, name="schema"),
 ]
 
 urlpatterns = [
@@ -19,3 +24,8 @@ urlpatterns = [
     path("api/v1/", include((api_v1, "api"), namespace="api")),
     path("admin/", admin.site.urls),
 ]
+
+handler400 = "portal.errors.bad_request"
+handler403 = "portal.errors.forbidden"
+handler404 = "portal.errors.not_found"
+handler500 = "portal.errors.server_error"
