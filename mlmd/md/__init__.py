@@ -5,7 +5,6 @@ from mlmd.md.forces import CalculatorForces, ForceProvider
 from mlmd.md.guard import BlowUp, ExtrapolationStop
 from mlmd.md.launching import prepare, run_directory
 from mlmd.md.results import MDResult, RunStatus, StageSummary, collect
-from mlmd.md.run import run
 from mlmd.md.settings import (
     MDSettings,
     MDSpec,
@@ -16,6 +15,7 @@ from mlmd.md.settings import (
     check_settings,
     settings_from_mapping,
 )
+from mlmd.md.simulation import run
 
 __all__ = [
     "BlowUp",

@@ -24,8 +24,8 @@ from mlmd.md.results import (
     TRAJECTORY_FILE,
     MDResult,
 )
-from mlmd.md.run import run
 from mlmd.md.settings import MDSettings, MDSpec, check_settings, settings_from_mapping
+from mlmd.md.simulation import run
 from mlmd.md.system import system_from_atoms
 from mlmd.md.thermo import THERMO_FILE
 from mlmd.runs import PROGRESS_FILE, StopRequest, read_json, write_json_atomic

@@ -3,6 +3,15 @@
 import numpy as np
 from numba import njit
 
+from mlmd.hdnnp.potential import (
+    Activation,
+    CutoffType,
+    ElementNetwork,
+    Potential,
+    Scaling,
+    SymmetryFunction,
+    sort_functions,
+)
 from mlmd.md.forces import PlainEvaluation
 
 
@@ -84,3 +93,28 @@ class Springs:
         stress = np.einsum("pa,pb->ab", pull, d) / volume
         energy = 0.5 * self.stiffness * float(((r - self.length) ** 2).sum())
         return PlainEvaluation(energy, forces, stress)
+
+
+def soft_potential(elements=("Si",)):
+    """A purely repulsive network potential: any arrangement in a box is stable with it."""
+    pairs = [(a, b) for a in elements for b in elements]
+    functions = {
+        a: sort_functions(
+            [
+                SymmetryFunction(2, a, (b,), 0.3, 0.0, 0.0, 0.0, 4.5)
+                for first, b in pairs
+                if first == a
+            ]
+        )
+        for a in elements
+    }
+    count = len(elements)
+    network = ElementNetwork((np.full((1, count), 2.0),), (np.array([-0.5]),), (Activation.LINEAR,))
+    scaling = Scaling(np.zeros(count), np.ones(count), np.zeros(count), np.ones(count))
+    return Potential(
+        tuple(elements),
+        functions,
+        dict.fromkeys(elements, scaling),
+        dict.fromkeys(elements, network),
+        CutoffType.POLY2,
+    )
