@@ -42,6 +42,10 @@ class FrameReader:
         """What there is to say about the file so far."""
         return list(self._log.issues)
 
+    def close(self) -> None:
+        """Close the file; iterating to the end does so too."""
+        self._source.close()
+
     @property
     def fraction(self) -> float:
         """Share of the file that has been read, 0 to 1."""
@@ -85,6 +89,8 @@ def open_frames(
     source = Source(path, name, limits)
     try:
         head = source.head()
+        if not head.strip() and source.truncated:
+            raise FormatError(source.name, source.truncated, "a whole file", "Copy it again.")
         chosen = FrameFormat(format) if format else detect_format(head, source.name)
         if not head.strip():
             raise FormatError(source.name, "the file is empty", f"a file of format {chosen}")

@@ -134,7 +134,7 @@ def build_surface(
         raise InvalidInput("vacuum", f"{vacuum} Å", "0 to 1000 Å")
     if abs(float(np.linalg.det(atoms.cell.array))) < 1e-6:
         raise InvalidInput("structure", "no full cell", "a crystal with three lattice vectors")
-    slab = surface(_bare(atoms), (h, k, ll), layers, vacuum=vacuum, periodic=True)
+    slab: Atoms = surface(_bare(atoms), (h, k, ll), layers, vacuum=vacuum, periodic=True)
     _check_size(len(slab))
     slab.wrap()
     return slab
