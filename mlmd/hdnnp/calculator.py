@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
@@ -41,7 +41,7 @@ class HDNNPCalculator(Calculator):
     ) -> None:
         """Compute all properties at once (called by ASE)."""
         super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
-        current: Atoms = self.atoms
+        current = cast(Atoms, self.atoms)
         found = self.evaluator.compute(
             current.numbers, current.positions, current.cell.array, current.pbc
         )

@@ -1,0 +1,163 @@
+"""What holds for every potential: symmetry, and forces and stress as slopes of the energy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
+
+from mlmd.hdnnp.evaluator import Evaluator
+from mlmd.hdnnp.potential import Activation, CutoffType
+
+CASES = settings(
+    max_examples=15,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+periodicities = st.tuples(st.booleans(), st.booleans(), st.booleans())
+seeds = st.integers(0, 10_000)
+
+
+def slopes(function, count: int, step: float = 1e-4):
+    """Fourth-order central differences of function(k, δ) for k = 0 … count − 1."""
+    return np.array(
+        [
+            (
+                8 * (function(k, step) - function(k, -step))
+                - function(k, 2 * step)
+                + function(k, -2 * step)
+            )
+            / (12 * step)
+            for k in range(count)
+        ]
+    )
+
+
+def force_error(evaluator: Evaluator, s) -> float:
+    """Largest difference between forces and −dE/dx, relative to the largest force."""
+
+    def energy(k: int, delta: float) -> float:
+        x = s.positions.copy()
+        x.flat[k] += delta
+        return evaluator.compute(s.numbers, x, s.cell, s.pbc).energy
+
+    forces = evaluator.compute(*s.arguments).forces
+    numerical = -slopes(energy, s.positions.size).reshape(-1, 3)
+    return np.abs(forces - numerical).max() / np.abs(forces).max()
+
+
+@CASES
+@given(seed=seeds, atoms=st.integers(1, 6), pbc=periodicities)
+def test_forces_are_minus_the_slope_of_the_energy(evaluator, structure, seed, atoms, pbc):
+    # Cells of 1 to 6 atoms are smaller than the cutoff of 4 Å: atoms see their own images.
+    s = structure(seed, atoms, pbc)
+    if atoms == 1 and pbc == (False, False, False):
+        assert not evaluator.compute(*s.arguments).forces.any()
+        return
+    forces = evaluator.compute(*s.arguments).forces
+    if np.abs(forces).max() > 1e-6:
+        assert force_error(evaluator, s) < 1e-6
+
+
+@pytest.mark.parametrize("alpha", [0.0, 0.4])
+@pytest.mark.parametrize("kind", [k for k in CutoffType if k is not CutoffType.HARD])
+def test_forces_follow_the_energy_for_every_cutoff_type(build_potential, structure, kind, alpha):
+    evaluator = Evaluator(build_potential(kind, alpha), threads=1)
+    # α makes a kink in the slope's slope, which a difference may step over.
+    assert force_error(evaluator, structure(3, 5)) < (1e-6 if alpha == 0.0 else 1e-4)
+
+
+@pytest.mark.parametrize("activation", [a for a in Activation if a is not Activation.RELU])
+def test_forces_follow_the_energy_for_every_activation(build_potential, structure, activation):
+    evaluator = Evaluator(build_potential(activation=activation), threads=1)
+    assert force_error(evaluator, structure(4, 4)) < 1e-6
+
+
+@CASES
+@given(seed=seeds, atoms=st.integers(1, 8))
+def test_stress_is_the_slope_of_the_energy_under_strain(evaluator, structure, seed, atoms):
+    s = structure(seed, atoms)
+
+    def energy(k: int, delta: float) -> float:
+        strain = np.eye(3)
+        a, b = divmod(k, 3)
+        strain[a, b] += delta / 2
+        strain[b, a] += delta / 2
+        return evaluator.compute(s.numbers, s.positions @ strain, s.cell @ strain, s.pbc).energy
+
+    stress = evaluator.compute(*s.arguments).stress
+    numerical = slopes(energy, 9).reshape(3, 3) / abs(np.linalg.det(s.cell))
+    assert np.abs(stress - numerical).max() < 1e-6 * np.abs(stress).max()
+
+
+@CASES
+@given(seed=seeds, atoms=st.integers(2, 20), pbc=periodicities)
+def test_relabelling_atoms_relabels_the_results(evaluator, structure, seed, atoms, pbc):
+    s = structure(seed, atoms, pbc)
+    order = np.random.default_rng(seed).permutation(atoms)
+    one = evaluator.compute(*s.arguments)
+    two = evaluator.compute(s.numbers[order], s.positions[order], s.cell, s.pbc)
+    assert two.energy == pytest.approx(one.energy, rel=1e-12)
+    np.testing.assert_allclose(two.forces, one.forces[order], atol=1e-10)
+    np.testing.assert_allclose(two.atomic_energies, one.atomic_energies[order], rtol=1e-11)
+
+
+@CASES
+@given(seed=seeds, pbc=periodicities, mirror=st.booleans())
+def test_rotation_and_inversion_turn_forces_and_stress(evaluator, structure, seed, pbc, mirror):
+    s = structure(seed, 9, pbc)
+    turn = Rotation.random(random_state=seed).as_matrix() * (-1.0 if mirror else 1.0)
+    one = evaluator.compute(*s.arguments)
+    two = evaluator.compute(s.numbers, s.positions @ turn.T, s.cell @ turn.T, s.pbc)
+    assert two.energy == pytest.approx(one.energy, rel=1e-12)
+    np.testing.assert_allclose(two.forces, one.forces @ turn.T, atol=1e-10)
+    np.testing.assert_allclose(two.stress, turn @ one.stress @ turn.T, atol=1e-12)
+
+
+@CASES
+@given(seed=seeds, pbc=periodicities)
+def test_moving_all_atoms_or_one_by_a_lattice_vector_changes_nothing(
+    evaluator, structure, seed, pbc
+):
+    s = structure(seed, 7, pbc)
+    rng = np.random.default_rng(seed)
+    jumps = rng.integers(-2, 3, size=(7, 3)) * np.array(pbc)
+    one = evaluator.compute(*s.arguments)
+    x = s.positions + rng.normal(size=3) * 5.0 + jumps @ s.cell
+    two = evaluator.compute(s.numbers, x, s.cell, s.pbc)
+    assert two.energy == pytest.approx(one.energy, rel=1e-11)
+    np.testing.assert_allclose(two.forces, one.forces, atol=1e-9)
+    assert np.abs(one.forces.sum(axis=0)).max() < 1e-10
+
+
+@CASES
+@given(seed=seeds, repeats=st.tuples(*[st.integers(1, 3)] * 3))
+def test_a_supercell_has_as_many_times_the_energy(evaluator, structure, seed, repeats):
+    s = structure(seed, 3)
+    copies = int(np.prod(repeats))
+    shifts = np.array(list(np.ndindex(*repeats))) @ s.cell
+    x = (s.positions[None] + shifts[:, None]).reshape(-1, 3)
+    one = evaluator.compute(*s.arguments)
+    many = evaluator.compute(
+        np.tile(s.numbers, copies), x, s.cell * np.array(repeats)[:, None], s.pbc
+    )
+    assert many.energy == pytest.approx(copies * one.energy, rel=1e-12)
+    np.testing.assert_allclose(many.forces, np.tile(one.forces, (copies, 1)), atol=1e-10)
+    np.testing.assert_allclose(many.stress, one.stress, atol=1e-12)
+
+
+def test_the_energy_is_smooth_where_an_atom_crosses_the_cutoff(evaluator):
+    # Type 12 with r_c = 4 Å is the longest: beyond it two atoms don't know of each other.
+    numbers = np.array([1, 8])
+
+    def at(distance: float):
+        x = np.array([[0.0, 0.0, 0.0], [distance, 0.0, 0.0]])
+        return evaluator.compute(numbers, x, np.zeros((3, 3)), False)
+
+    alone, far, near = at(50.0), at(4.0), at(4.0 - 1e-4)
+    assert far.energy == pytest.approx(alone.energy, rel=1e-15)
+    assert not far.forces.any()
+    assert near.energy == pytest.approx(alone.energy, rel=1e-9)
+    assert np.abs(near.forces).max() < 1e-6
