@@ -21,7 +21,7 @@ from portal.supervisor import AlreadyRunning, Service, Supervisor, take_lock
 def services(bind: str, worker_processes: int) -> list[Service]:
     """Return web, worker and beat with the interpreter that runs this."""
     python = sys.executable
-    celery = (python, "-m", "celery", "-A", "portal")
+    celery = (python, "-m", "celery", "--quiet", "-A", "portal")
     return [
         Service(
             "web",
