@@ -1,0 +1,84 @@
+"""How long a training takes and what memory it needs, from its size alone.
+
+Rates were measured on one core of a current x86 server (``benchmarks/training.py``); they are
+for a sentence on a form and for a scheduler's limit, not for anything exact.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+from mlmd.hdnnp.training.settings import TrainingSettings
+
+FLOP_PER_SECOND = 1.2e10
+SECONDS_PER_TERM = 5e-9
+TYPICAL_NEIGHBORS = 45
+START_SECONDS = 6.0
+
+
+def estimate_seconds(
+    settings: TrainingSettings,
+    frames_count: int,
+    atoms_total: int,
+    elements: int,
+    cores: int,
+) -> float:
+    """Return the likely duration, s.
+
+    Args:
+        settings: of the training.
+        frames_count: frames to train on, held-out ones included.
+        atoms_total: atoms in all of them together.
+        elements: number of elements.
+        cores: cores that may be used.
+    """
+    functions = function_count(settings, elements)
+    weights = _weights(settings, elements)
+    block = min(weights, settings.largest_block)
+    rows = settings.forces_per_update + settings.frames_per_update
+    learned = frames_count * (1.0 - settings.validation_fraction)
+    updates = settings.visits * math.ceil(learned / settings.frames_per_update)
+    # Symmetric product, factor solve and rank-k update of every block, and the Jacobian.
+    filter_work = (weights / block) * rows * (4.0 * block**2)
+    pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
+    jacobian_work = rows * pairs * weights / max(elements, 1) * 8.0
+    shared = cores if block >= 1500 else 1
+    per_epoch = updates * (filter_work / shared + jacobian_work) / FLOP_PER_SECOND
+    per_epoch += updates * 2e-3
+    pairs_total = atoms_total * pairs * 3 * functions
+    per_epoch += pairs_total * 4e-10 + frames_count * 3e-4
+    triplets = atoms_total * TYPICAL_NEIGHBORS**2 / 2 * functions / max(elements, 1) ** 2
+    setup = 2.0 * triplets * SECONDS_PER_TERM / cores
+    kept = settings.memory_limit_mb * 1e6 / max(pairs_total * 4.0, 1.0)
+    again = max(0.0, 1.0 - kept) * setup
+    # Early stopping ends most trainings before their last epoch.
+    epochs = min(settings.epochs, max(1.5 * settings.patience, 0.6 * settings.epochs))
+    return START_SECONDS + setup + epochs * (per_epoch + again)
+
+
+def estimate_memory_mb(
+    settings: TrainingSettings, frames_count: int, atoms_total: int, elements: int
+) -> int:
+    """Return the memory to ask a scheduler for, MB."""
+    pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
+    gradients = atoms_total * pairs * 3 * function_count(settings, elements) * 4.0 / 1e6
+    weights = _weights(settings, elements)
+    covariance = 3.0 * 8.0 * weights * min(weights, settings.largest_block) / 1e6
+    return int(1000 + 1.3 * min(gradients, settings.memory_limit_mb) + covariance)
+
+
+def function_count(settings: TrainingSettings, elements: int) -> int:
+    """Return how many automatic symmetry functions an element has before any is dropped."""
+    if settings.symmetry_functions.strip():
+        lines = settings.symmetry_functions.strip().splitlines()
+        return max(1, math.ceil(len(lines) / max(elements, 1)))
+    pairs = elements * (elements + 1) // 2
+    angular = 2 * len(settings.widths) * len(settings.zetas)
+    return settings.radial_functions * elements + pairs * angular
+
+
+def _weights(settings: TrainingSettings, elements: int) -> int:
+    nodes = (function_count(settings, elements), *settings.layers, 1)
+    network = sum((a + 1) * b for a, b in pairwise(nodes))
+    return network * max(elements, 1)

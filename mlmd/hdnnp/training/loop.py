@@ -1,0 +1,287 @@
+"""Epochs: updates on shuffled batches, errors, the best epoch, checkpoints, an orderly stop."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
+
+from mlmd.errors import MlmdError
+from mlmd.frame import FloatArray
+from mlmd.hdnnp.training.kalman import Block, KalmanFilter, KalmanSettings
+from mlmd.hdnnp.training.model import Model
+from mlmd.hdnnp.training.setup import Setup
+from mlmd.hdnnp.training.state import (
+    CHECKPOINT_FILE,
+    TrainingState,
+    append_curve,
+    load_checkpoint,
+    save_checkpoint,
+    write_curve,
+)
+from mlmd.hdnnp.training.store import PreparedFrame
+from mlmd.runs import Progress, StopRequest
+
+CURVE_FILE = "learning-curve.csv"
+# Training frames whose errors the learning curve shows; all of them would only cost time.
+CURVE_FRAMES = 400
+# Below this many weights in a block, BLAS threads cost more than they bring.
+THREADED_BLOCK = 1500
+MOST_RESTARTS = 3
+SETUP_SHARE = 0.05
+
+
+class TrainingFailed(MlmdError):
+    """The updates stopped being finite again and again."""
+
+
+@dataclass(frozen=True)
+class Errors:
+    """Root mean square errors; NaN where there is nothing to compare.
+
+    Args:
+        energy: meV/atom.
+        force: of the components, meV/Å.
+    """
+
+    energy: float
+    force: float
+
+    def combined(self, emphasis: float) -> float:
+        """Return force + emphasis·energy, leaving out what isn't there; infinite without both."""
+        parts = [self.force, emphasis * self.energy]
+        known = [part for part in parts if not math.isnan(part)]
+        return sum(known) if known else math.inf
+
+
+def begin(setup: Setup) -> TrainingState:
+    """Return the state before the first update."""
+    s = setup.settings
+    generator = np.random.default_rng([s.seed, 1])
+    weights = setup.model.initial(generator)
+    updates = s.visits * math.ceil(len(setup.training) / s.frames_per_update)
+    # η reaches its limit after two epochs, but a large set needn't wait for so long.
+    growth = math.log(100.0) / min(max(2 * updates, 50), 1000)
+    kalman = KalmanFilter(
+        covariance_blocks(setup.model, s.largest_block),
+        KalmanSettings(growth=growth, initial_variance=s.initial_variance, noise=1e-4),
+    )
+    return TrainingState(weights, weights.copy(), kalman, generator)
+
+
+def covariance_blocks(model: Model, largest: int) -> tuple[Block, ...]:
+    """Return which weights are taken as correlated: all; else an element's; else parts of it."""
+    if model.weight_count <= largest:
+        return ((0, model.weight_count),)
+    blocks: list[Block] = []
+    for network in model.networks:
+        size = network.end - network.start
+        parts = math.ceil(size / largest)
+        borders = np.linspace(network.start, network.end, parts + 1).astype(int).tolist()
+        blocks += pairwise(borders)
+    return tuple(blocks)
+
+
+class TrainingLoop:
+    """Carries a training from where it stands to its end.
+
+    Args:
+        setup: what is trained.
+        run_dir: where the learning curve, the checkpoint and the progress go.
+        progress: takes reports.
+        stop: looked at between updates.
+    """
+
+    def __init__(self, setup: Setup, run_dir: Path, progress: Progress, stop: StopRequest) -> None:
+        self.setup, self.run_dir = setup, run_dir
+        self.progress, self.stop = progress, stop
+        self.state = begin(setup)
+        if (run_dir / CHECKPOINT_FILE).exists():
+            load_checkpoint(self.state, setup.fingerprint, run_dir / CHECKPOINT_FILE)
+        write_curve(self.state, run_dir / CURVE_FILE)
+        self._shown = _spread_over(setup.training, CURVE_FRAMES)
+        self._clock = time.monotonic() - self.state.seconds
+        self._saved = time.monotonic()
+        self._save_cost = 0.0
+
+    def run(self) -> TrainingState:
+        """Train until the last epoch, or until nothing improves any more.
+
+        Raises:
+            Stopped: it was asked to stop; the checkpoint is written.
+            TrainingFailed: no finite update could be made.
+        """
+        blocks = self.state.filter.blocks
+        threaded = max(end - start for start, end in blocks) >= THREADED_BLOCK
+        threads = self.setup.settings.cores if threaded else 1
+        with threadpool_limits(threads, user_api="blas"):
+            while not self._finished():
+                self._epoch()
+        self._save()
+        return self.state
+
+    def _finished(self) -> bool:
+        s, settings = self.state, self.setup.settings
+        idle = s.epoch - s.best_epoch
+        return s.epoch >= settings.epochs or (s.epoch > 0 and idle >= settings.patience)
+
+    def _epoch(self) -> None:
+        state, settings = self.state, self.setup.settings
+        if not len(state.order):
+            state.order = state.generator.permutation(np.array(self.setup.training, np.int64))
+            state.cursor = 0
+        while state.cursor < len(state.order):
+            if self.stop.requested:
+                self._save()
+                raise self.stop.stop(
+                    f"Epoch {state.epoch + 1} of {settings.epochs}; a new start goes on from here."
+                )
+            chosen = state.order[state.cursor : state.cursor + settings.frames_per_update]
+            self._visit(list(self.setup.store.visit(chosen.tolist())))
+            state.cursor += len(chosen)
+            self._report(state.cursor / len(state.order))
+        state.order, state.cursor = np.zeros(0, np.int64), 0
+        state.epoch += 1
+        self._judge()
+
+    def _visit(self, frames: list[PreparedFrame]) -> None:
+        state, settings, model = self.state, self.setup.settings, self.setup.model
+        for _ in range(settings.visits):
+            jacobian, residuals = observe(
+                model, state.weights, frames, settings.forces_per_update,
+                settings.energy_weight, state.generator,
+            )  # fmt: skip
+            if not len(residuals):
+                return
+            try:
+                state.filter.update(state.weights, jacobian, residuals)
+            except FloatingPointError as error:
+                self._begin_anew(error)
+                return
+
+    def _begin_anew(self, error: FloatingPointError) -> None:
+        state = self.state
+        state.restarts += 1
+        if state.restarts > MOST_RESTARTS:
+            raise TrainingFailed(
+                f"training: {error}, {state.restarts} times; expected finite updates. Look for "
+                "frames with wrong energies or forces, or lower the first variance of weights."
+            ) from error
+        state.weights = state.best_weights.copy()
+        state.filter = KalmanFilter(state.filter.blocks, state.filter.settings)
+
+    def _judge(self) -> None:
+        state, settings = self.state, self.setup.settings
+        train = self._errors(self._shown)
+        held = self._errors(self.setup.validation)
+        error = (held if self.setup.validation else train).combined(settings.energy_emphasis)
+        if error < state.best_error:
+            state.best_error, state.best_epoch = error, state.epoch
+            state.best_weights = state.weights.copy()
+        state.seconds = time.monotonic() - self._clock
+        state.curve.append(
+            (state.epoch, train.energy, held.energy, train.force, held.force, state.seconds)
+        )
+        append_curve(state, self.run_dir / CURVE_FILE)
+        due = max(settings.checkpoint_interval, 20.0 * self._save_cost)
+        if settings.checkpoint_interval == 0.0 or time.monotonic() - self._saved >= due:
+            self._save()
+        self._report(0.0)
+
+    def _errors(self, indices: Sequence[int]) -> Errors:
+        energy, force = residuals_of(
+            self.setup.model, self.state.weights, self.setup.store.visit(indices)
+        )
+        unit = 1000.0 / self.setup.conversion.conv_energy
+        return Errors(_rms(energy) * unit, _rms(force) * unit)
+
+    def _save(self) -> None:
+        start = time.monotonic()
+        self.state.seconds = start - self._clock
+        save_checkpoint(self.state, self.setup.fingerprint, self.run_dir / CHECKPOINT_FILE)
+        self._saved = time.monotonic()
+        self._save_cost = self._saved - start
+
+    def _report(self, within: float) -> None:
+        state, epochs = self.state, self.setup.settings.epochs
+        done = min((state.epoch + within) / epochs, 1.0)
+        message = f"epoch {min(state.epoch + 1, epochs)} of {epochs}"
+        if state.curve:
+            _, e_train, e_held, f_train, f_held, _ = state.curve[-1]
+            held = bool(self.setup.validation)
+            energy, force = (e_held, f_held) if held else (e_train, f_train)
+            named = "validation" if held else "training"
+            message += f"; {named} RMSE {energy:.1f} meV/atom, {force:.0f} meV/Å"
+        self.progress.report(
+            SETUP_SHARE + (0.98 - SETUP_SHARE) * done, message, stage="training",
+            epoch=state.epoch, epochs=epochs, best_epoch=state.best_epoch,
+        )  # fmt: skip
+
+
+def observe(
+    model: Model,
+    weights: FloatArray,
+    frames: Sequence[PreparedFrame],
+    forces_per_update: int,
+    energy_weight: float,
+    generator: np.random.Generator,
+) -> tuple[FloatArray, FloatArray]:
+    """Return (Jacobian, residuals) of one update.
+
+    Force components are drawn among those whose error is at least the frame's mean; energies
+    are taken per atom, times their weight.
+    """
+    prediction = model.predict(weights, frames)
+    share = max(1, forces_per_update // len(frames))
+    components: list[NDArray[np.int64]] = []
+    residuals: list[FloatArray] = []
+    for frame, forces in zip(frames, prediction.forces, strict=True):
+        if frame.forces is None:
+            components.append(np.zeros(0, np.int64))
+            continue
+        error = frame.forces - forces
+        large = np.flatnonzero(np.abs(error) >= np.sqrt(np.mean(error * error)))
+        drawn = np.sort(generator.choice(large, min(share, len(large)), replace=False))
+        components.append(drawn)
+        residuals.append(error[drawn])
+    rows = model.force_rows(weights, prediction, frames, components)
+    known = [k for k, frame in enumerate(frames) if frame.energy is not None]
+    if known and energy_weight > 0.0:
+        scale = energy_weight / np.array([frames[k].count for k in known], np.float64)
+        targets = np.array([frames[k].energy for k in known], np.float64)
+        energy_rows = model.energy_rows(prediction, len(frames))[known]
+        rows = np.concatenate([rows, energy_rows * scale[:, None]])
+        residuals.append((targets - prediction.energies[known]) * scale)
+    return rows, np.concatenate(residuals) if residuals else np.zeros(0)
+
+
+def residuals_of(
+    model: Model, weights: FloatArray, frames: Iterable[PreparedFrame]
+) -> tuple[FloatArray, FloatArray]:
+    """Return (energies per atom, force components), reference minus model, network units."""
+    energies, forces = [], []
+    for frame in frames:
+        prediction = model.predict(weights, [frame], with_forces=frame.forces is not None)
+        if frame.energy is not None:
+            energies.append((frame.energy - prediction.energies[0]) / frame.count)
+        if frame.forces is not None:
+            forces.append(frame.forces - prediction.forces[0])
+    return np.array(energies), np.concatenate(forces) if forces else np.zeros(0)
+
+
+def _rms(values: FloatArray) -> float:
+    return float(np.sqrt(np.mean(values * values))) if len(values) else math.nan
+
+
+def _spread_over(indices: Sequence[int], most: int) -> tuple[int, ...]:
+    if len(indices) <= most:
+        return tuple(indices)
+    picked = np.linspace(0, len(indices) - 1, most).astype(int)
+    return tuple(indices[k] for k in picked)

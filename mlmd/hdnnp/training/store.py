@@ -1,0 +1,202 @@
+"""Frames made ready for training: scaled symmetry functions, their gradients, targets.
+
+A frame's gradients are kept in memory as long as they fit below a limit; those of the other
+frames are computed again at every visit, which costs about as much as the update that uses
+them. So memory stays bounded however large the set is, and the numbers are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mlmd.compiled import kernel
+from mlmd.frame import FloatArray, Frame
+from mlmd.hdnnp.derivatives import DescriptorSet, ElementDerivatives
+
+IntArray = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ElementInputs:
+    """One element's part of a prepared frame.
+
+    Args:
+        scaled: network inputs, shape (A, S).
+        centers: row of ``scaled`` of every pair, shape (P,).
+        by_moved: the pairs in order of the atom that moves, shape (P,).
+        moved_first: pairs of atom j are ``by_moved[moved_first[j]:moved_first[j + 1]]``, (N + 1,).
+        gradients: of the scaled inputs by the moved atom, shape (P, 3, S), 1/Å, float32.
+    """
+
+    scaled: FloatArray
+    centers: IntArray
+    by_moved: IntArray
+    moved_first: IntArray
+    gradients: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PreparedFrame:
+    """A frame in the network's own units.
+
+    Args:
+        index: position in the store.
+        count: number of atoms N.
+        elements: one part for each element of the potential.
+        energy: target, or None.
+        forces: targets, shape (3N,), or None.
+    """
+
+    index: int
+    count: int
+    elements: tuple[ElementInputs, ...]
+    energy: float | None
+    forces: FloatArray | None
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its large arrays."""
+        return sum(
+            e.scaled.nbytes + e.gradients.nbytes + e.centers.nbytes + e.by_moved.nbytes
+            for e in self.elements
+        )
+
+    def forces_from(self, input_gradients: Sequence[FloatArray]) -> FloatArray:
+        """Return −Σ D·∂G/∂r, shape (3N,), from every element's D = ∂E/∂G, shape (A, S)."""
+        forces = np.zeros((self.count, 3))
+        for part, gradient in zip(self.elements, input_gradients, strict=True):
+            _contract(
+                part.moved_first, part.by_moved, part.centers, part.gradients, gradient, forces
+            )
+        return forces.ravel()
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """From eV and Å to the network's inputs and outputs.
+
+    Args:
+        factors: per element, shape (S,): input = factor·G + shift.
+        shifts: per element, shape (S,).
+        atom_energies: baseline of every element, eV.
+        conv_energy: network energy of 1 eV.
+    """
+
+    factors: tuple[FloatArray, ...]
+    shifts: tuple[FloatArray, ...]
+    atom_energies: FloatArray
+    conv_energy: float
+
+
+class FrameStore:
+    """Prepared frames by index, some in memory and some made anew at every visit.
+
+    Args:
+        frames: what to prepare.
+        descriptors: the potential's functions.
+        conversion: into network units.
+        memory_limit: bytes that kept frames may take.
+        threads: frames prepared at the same time.
+    """
+
+    def __init__(
+        self,
+        frames: Sequence[Frame],
+        descriptors: DescriptorSet,
+        conversion: Conversion,
+        memory_limit: int,
+        threads: int,
+    ) -> None:
+        self.frames, self.descriptors, self.conversion = frames, descriptors, conversion
+        self.memory_limit, self.threads = memory_limit, threads
+        self.kept: dict[int, PreparedFrame] = {}
+        self.used = 0
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def visit(self, indices: Sequence[int]) -> Iterator[PreparedFrame]:
+        """Yield the frames of these indices, in this order."""
+        with ThreadPoolExecutor(max_workers=self.threads) as pool:
+            wanted = iter(indices)
+            # A few frames ahead only: results that wait are memory too.
+            while chunk := list(islice(wanted, 4 * self.threads)):
+                missing = [index for index in chunk if index not in self.kept]
+                made = dict(zip(missing, pool.map(self._prepare, missing), strict=True))
+                for index in missing:
+                    self._keep(made[index])
+                for index in chunk:
+                    yield self.kept.get(index) or made[index]
+
+    def fill(self, report: Callable[[int], object]) -> None:
+        """Prepare as many frames as may be kept; ``report`` takes the number looked at."""
+        step = 8 * self.threads
+        for start in range(0, len(self), step):
+            for _ in self.visit(range(start, min(start + step, len(self)))):
+                pass
+            report(min(start + step, len(self)))
+            if self.used >= self.memory_limit:
+                return
+
+    def _keep(self, frame: PreparedFrame) -> None:
+        if frame.index not in self.kept and self.used + frame.nbytes <= self.memory_limit:
+            self.kept[frame.index] = frame
+            self.used += frame.nbytes
+
+    def _prepare(self, index: int) -> PreparedFrame:
+        frame, unit = self.frames[index], self.conversion
+        parts = self.descriptors.derivatives(frame.numbers, frame.positions, frame.cell, frame.pbc)
+        elements = tuple(
+            _scale(part, factor, shift, len(frame))
+            for part, factor, shift in zip(parts, unit.factors, unit.shifts, strict=True)
+        )
+        energy = None
+        if frame.energy is not None:
+            counts = np.array([len(part.atoms) for part in parts])
+            energy = float(frame.energy - counts @ unit.atom_energies) * unit.conv_energy
+        forces = None
+        if frame.forces is not None:
+            forces = frame.forces.ravel() * unit.conv_energy
+        return PreparedFrame(index, len(frame), elements, energy, forces)
+
+
+def _scale(
+    part: ElementDerivatives, factor: FloatArray, shift: FloatArray, count: int
+) -> ElementInputs:
+    by_moved = np.argsort(part.moved, kind="stable")
+    centers = np.repeat(np.arange(len(part.atoms)), np.diff(part.first))
+    return ElementInputs(
+        part.values * factor + shift,
+        centers.astype(np.int64),
+        by_moved.astype(np.int64),
+        np.searchsorted(part.moved[by_moved], np.arange(count + 1)).astype(np.int64),
+        part.gradients * factor.astype(np.float32),
+    )
+
+
+@kernel
+def _contract(
+    moved_first: IntArray,
+    by_moved: IntArray,
+    centers: IntArray,
+    gradients: NDArray[np.float32],
+    input_gradient: FloatArray,
+    forces: FloatArray,
+) -> None:
+    """Subtract D·∂G/∂r of every pair from the force on the atom that moves."""
+    for j in range(len(moved_first) - 1):
+        for k in range(moved_first[j], moved_first[j + 1]):
+            p = by_moved[k]
+            d = input_gradient[centers[p]]
+            for c in range(3):
+                row = gradients[p, c]
+                total = 0.0
+                for s in range(len(d)):
+                    total += row[s] * d[s]
+                forces[j, c] -= total
