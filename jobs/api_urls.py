@@ -1,5 +1,24 @@
 """API routes of the room."""
 
-from django.urls import URLPattern
+from django.urls import path
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from jobs.api import ClusterViewSet, JobViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("jobs", JobViewSet, basename="job")
+router.register("clusters", ClusterViewSet, basename="cluster")
+urlpatterns = [
+    # Files are named as they are, without the slash that the router would put behind.
+    path(
+        "jobs/<uuid:public_id>/files.zip",
+        JobViewSet.as_view({"get": "files_zip"}),
+        name="job-files-zip",
+    ),
+    path(
+        "jobs/<uuid:public_id>/files/<path:name>",
+        JobViewSet.as_view({"get": "file"}),
+        name="job-file",
+    ),
+    *router.urls,
+]

@@ -69,11 +69,13 @@ def tail(path: Path, size: int = 8192) -> str:
     try:
         with path.open("rb") as stream:
             end = stream.seek(0, 2)
-            stream.seek(max(0, end - size))
-            content = stream.read(size)
+            begin = max(0, end - size)
+            # One byte more: it tells whether the first line is whole.
+            stream.seek(max(0, begin - 1))
+            content = stream.read(end - begin + min(begin, 1))
     except FileNotFoundError:
         return ""
-    if end > size:
+    if begin:
         content = content.partition(b"\n")[2]
     # A progress bar rewrites its line with \r: only what would be seen is kept.
     lines = content.decode("utf-8", errors="replace").split("\n")

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
 
+from jobs.clusters import cores_of, need, recipes_of
 from jobs.models import Cluster, Job
-from jobs.states import ACTIVE
+from jobs.states import ACTIVE, FINAL, ON_CLUSTER, State
 
 _BULKY = ("spec", "launch", "files", "log_tail")
 
@@ -18,7 +20,7 @@ def jobs_visible_to(user: Any) -> QuerySet[Job]:
         Job.objects.visible_to(user)
         .select_related("owner", "lab", "cluster")
         .defer(*_BULKY)
-        .order_by("-created_at", "-id")
+        .order_by("-id")
     )
 
 
@@ -46,3 +48,101 @@ def clusters_visible_to(user: Any) -> QuerySet[Cluster]:
 def clusters_usable_by(user: Any) -> QuerySet[Cluster]:
     """Return the clusters a person may send runs to."""
     return Cluster.objects.visible_to(user).filter(is_active=True)
+
+
+JOB_ORDERS = {
+    "title": ("title",),
+    "kind": ("kind",),
+    "state": ("state",),
+    "cluster": ("cluster__name",),
+    "owner": ("owner__name",),
+    "started": ("started_at",),
+    "created": ("id",),
+}
+"""Sort words of the list and the API; the newest come first unless asked otherwise."""
+STATE_GROUPS = {"active": ACTIVE, "finished": FINAL}
+
+
+@dataclass(frozen=True)
+class JobFilter:
+    """What a list of jobs is narrowed to; empty text means everything.
+
+    Args:
+        text: in the title.
+        state: a state, or ``active`` or ``finished``.
+        kind: name of a kind.
+        owner: in the owner's name.
+        cluster: the cluster's name.
+        order: a word of `JOB_ORDERS`, with ``-`` in front for descending.
+    """
+
+    text: str = ""
+    state: str = ""
+    kind: str = ""
+    owner: str = ""
+    cluster: str = ""
+    order: str = "-created"
+
+
+def jobs_filtered(user: Any, narrow: JobFilter) -> QuerySet[Job]:
+    """Return the visible jobs that fit, in the wanted order."""
+    jobs = jobs_visible_to(user)
+    if narrow.text:
+        jobs = jobs.filter(title__icontains=narrow.text)
+    if narrow.state:
+        jobs = jobs.filter(state__in=sorted(STATE_GROUPS.get(narrow.state, {narrow.state})))
+    if narrow.kind:
+        jobs = jobs.filter(kind=narrow.kind)
+    if narrow.owner:
+        jobs = jobs.filter(owner__name__icontains=narrow.owner)
+    if narrow.cluster:
+        jobs = jobs.filter(cluster__name=narrow.cluster)
+    descending = narrow.order.startswith("-")
+    columns = JOB_ORDERS.get(narrow.order.removeprefix("-"), ("id",))
+    sign = "-" if descending else ""
+    ordered = [sign + column for column in columns]
+    return jobs.order_by(*ordered) if columns == ("id",) else jobs.order_by(*ordered, "-id")
+
+
+@dataclass(frozen=True)
+class ClusterLoad:
+    """How busy a cluster is.
+
+    Args:
+        cluster: the cluster.
+        cores: what runs may use at once; None where a scheduler looks after that.
+        used: cores of the runs that are queued or running there.
+        working: runs that are queued or running there.
+        waiting: runs that wait to be handed over.
+        codes: names of the codes that it can start.
+    """
+
+    cluster: Cluster
+    cores: int | None
+    used: int
+    working: int
+    waiting: int
+    codes: tuple[str, ...]
+
+
+def cluster_loads(user: Any) -> list[ClusterLoad]:
+    """Return the clusters a person may see, with how busy they are (all labs together)."""
+    loads = []
+    for cluster in clusters_visible_to(user):
+        jobs = list(
+            Job.objects.filter(cluster=cluster, state__in=sorted(ON_CLUSTER)).only(
+                "state", "resources"
+            )
+        )
+        working = [job for job in jobs if job.state != State.STAGED]
+        loads.append(
+            ClusterLoad(
+                cluster=cluster,
+                cores=cores_of(cluster),
+                used=sum(need(job) for job in working),
+                working=len(working),
+                waiting=len(jobs) - len(working),
+                codes=tuple(sorted(recipes_of(cluster))),
+            )
+        )
+    return loads

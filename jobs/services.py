@@ -25,6 +25,10 @@ from labs.models import Lab, Visibility
 from labs.selectors import may_create
 
 LOCAL = "local"
+CANCELLABLE = frozenset(
+    {State.CREATED, State.STAGED, State.SUBMITTED, State.RUNNING, State.BLOCKED}
+)
+RETRYABLE = frozenset({State.FAILED, State.CANCELLED, State.BLOCKED})
 
 
 @transaction.atomic
@@ -201,6 +205,18 @@ def job_rename(*, job: Job, actor: Any, title: str) -> Job:
         raise Refused(_("A run needs a title."))
     Job.objects.filter(pk=job.pk).update(title=title, modified_at=timezone.now())
     job.title = title
+    return job
+
+
+@transaction.atomic
+def job_set_visibility(*, job: Job, actor: Any, visibility: str) -> Job:
+    """Say who may see the job and its files."""
+    _may_change(job, actor)
+    if visibility not in Visibility.values:
+        raise Refused(_("“%(word)s” is no visibility.") % {"word": visibility})
+    Job.objects.filter(pk=job.pk).update(visibility=visibility, modified_at=timezone.now())
+    job.visibility = visibility
+    audit_record(actor=actor, verb="run visibility changed", target=job, visibility=visibility)
     return job
 
 

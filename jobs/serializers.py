@@ -1,0 +1,122 @@
+"""What the API says about jobs and clusters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+from rest_framework.reverse import reverse
+
+from jobs.clusters import cores_of, recipes_of
+from jobs.files import SiteFile, file_list
+from jobs.models import Cluster, Job, JobMove
+
+
+class JobMoveSerializer(serializers.ModelSerializer[JobMove]):
+    actor = serializers.SerializerMethodField()
+
+    class Meta:
+        model = JobMove
+        fields = ["attempt", "origin", "target", "reason", "actor", "at"]
+
+    def get_actor(self, move: JobMove) -> str:
+        return str(move.actor) if move.actor_id else ""
+
+
+class JobSerializer(serializers.ModelSerializer[Job]):
+    """A job as lists show it."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    owner = serializers.CharField(source="owner.name", read_only=True)
+    lab = serializers.CharField(source="lab.name", read_only=True)
+    cluster = serializers.CharField(source="cluster.name", read_only=True)
+    state_label = serializers.CharField(source="get_state_display", read_only=True)
+    url = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Job
+        fields = [
+            "id",
+            "title",
+            "kind",
+            "state",
+            "state_label",
+            "reason",
+            "queue_reason",
+            "progress",
+            "cluster",
+            "owner",
+            "lab",
+            "visibility",
+            "attempt",
+            "exit_code",
+            "created_at",
+            "started_at",
+            "ended_at",
+            "url",
+        ]
+
+    def get_url(self, job: Job) -> str:
+        return reverse("api:job-detail", [job.public_id], request=self.context.get("request"))
+
+
+class JobDetailSerializer(JobSerializer):
+    """A job with what it was asked to do and what happened to it."""
+
+    parent = serializers.UUIDField(source="parent.public_id", default=None, read_only=True)
+    history = JobMoveSerializer(source="moves", many=True, read_only=True)
+
+    class Meta(JobSerializer.Meta):
+        fields = [*JobSerializer.Meta.fields, "resources", "spec", "parent", "log_tail", "history"]
+
+
+class JobFileSerializer(serializers.Serializer[SiteFile]):
+    path = serializers.CharField()
+    size = serializers.IntegerField(help_text="bytes")
+    sha256 = serializers.CharField(help_text="hex digest; empty while the run goes on")
+    url = serializers.SerializerMethodField()
+
+    def get_url(self, file: SiteFile) -> str:
+        job, request = self.context["job"], self.context.get("request")
+        return reverse("api:job-file", [job.public_id, file.path], request=request)
+
+
+def files_of(job: Job, request: Any) -> Any:
+    """Return the job's files as the API lists them."""
+    context = {"job": job, "request": request}
+    return JobFileSerializer(file_list(job), many=True, context=context).data
+
+
+class JobLogSerializer(serializers.Serializer[Any]):
+    log = serializers.CharField(help_text="the end of the log, whole lines")
+
+
+class ClusterSerializer(serializers.ModelSerializer[Cluster]):
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    cores = serializers.SerializerMethodField()
+    codes = serializers.SerializerMethodField()
+
+    class Meta:
+        model = Cluster
+        fields = [
+            "id",
+            "name",
+            "description",
+            "transport",
+            "scheduler",
+            "is_builtin",
+            "is_active",
+            "cores",
+            "codes",
+            "trouble",
+            "contacted_at",
+        ]
+
+    @extend_schema_field(serializers.IntegerField(allow_null=True))
+    def get_cores(self, cluster: Cluster) -> int | None:
+        return cores_of(cluster)
+
+    @extend_schema_field(serializers.ListField(child=serializers.CharField()))
+    def get_codes(self, cluster: Cluster) -> list[str]:
+        return sorted(recipes_of(cluster))
