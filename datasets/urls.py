@@ -1,6 +1,72 @@
 """Pages of the room."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, path
+
+from datasets.views import datasets, frames, plots, structures, uploads
 
 app_name = "datasets"
-urlpatterns: list[URLPattern] = []
+urlpatterns: list[URLPattern] = [
+    path("structures/", structures.structure_list, name="structures"),
+    path("structures/new/", structures.structure_new, name="structure-new"),
+    path("structures/upload/", uploads.structure_upload, name="structure-upload"),
+    path("structures/<uuid:public_id>/", structures.structure_detail, name="structure"),
+    path(
+        "structures/<uuid:public_id>/viewer/", structures.structure_viewer, name="structure-viewer"
+    ),
+    path(
+        "structures/<uuid:public_id>/download/<str:file_format>/",
+        structures.structure_download,
+        name="structure-download",
+    ),
+    path(
+        "structures/<uuid:public_id>/build/<str:builder>/",
+        structures.structure_change,
+        name="structure-build",
+    ),
+    path("structures/<uuid:public_id>/edit/", structures.structure_edit, name="structure-edit"),
+    path(
+        "structures/<uuid:public_id>/visibility/",
+        structures.structure_visibility,
+        name="structure-visibility",
+    ),
+    path(
+        "structures/<uuid:public_id>/delete/", structures.structure_remove, name="structure-delete"
+    ),
+    path("uploads/<uuid:public_id>/", uploads.upload_detail, name="upload-detail"),
+    path("uploads/<uuid:public_id>/original/", uploads.upload_original, name="upload-original"),
+    path("uploads/<uuid:public_id>/cancel/", uploads.upload_stop, name="upload-cancel"),
+    path("uploads/<uuid:public_id>/retry/", uploads.upload_again, name="upload-retry"),
+    path("uploads/<uuid:public_id>/delete/", uploads.upload_remove, name="upload-delete"),
+    path("data/", datasets.dataset_list, name="list"),
+    path("data/new/", datasets.dataset_new, name="new"),
+    path("data/upload/", uploads.data_upload, name="upload"),
+    path("data/silicon/", datasets.silicon_example, name="silicon"),
+    path("data/frames/", frames.frame_catalog, name="frames"),
+    path("data/frames/download/<str:file_format>/", frames.frames_download, name="frames-download"),
+    path("data/frames/<uuid:public_id>/", frames.frame_detail, name="frame"),
+    path("data/frames/<uuid:public_id>/viewer/", frames.frame_viewer, name="frame-viewer"),
+    path(
+        "data/frames/<uuid:public_id>/download/<str:file_format>/",
+        frames.frame_download,
+        name="frame-download",
+    ),
+    path(
+        "data/frames/<uuid:public_id>/structure/",
+        frames.frame_to_structure,
+        name="frame-structure",
+    ),
+    path("data/<uuid:public_id>/", datasets.dataset_detail, name="detail"),
+    path("data/<uuid:public_id>/edit/", datasets.dataset_edit, name="edit"),
+    path("data/<uuid:public_id>/publish/", datasets.dataset_publication, name="publish"),
+    path("data/<uuid:public_id>/visibility/", datasets.dataset_visibility, name="visibility"),
+    path("data/<uuid:public_id>/withdraw/", datasets.dataset_withdrawal, name="withdraw"),
+    path("data/<uuid:public_id>/delete/", datasets.dataset_remove, name="delete"),
+    path("data/<uuid:public_id>/exclude/", frames.frames_exclusion, name="exclude"),
+    path(
+        "data/<uuid:public_id>/download/<str:file_format>/",
+        datasets.dataset_download,
+        name="download",
+    ),
+    path("data/<uuid:public_id>/plots/<str:name>/", plots.dataset_plot, name="plot"),
+    path("data/<uuid:public_id>/plots/<str:name>/csv/", plots.dataset_plot_csv, name="plot-csv"),
+]

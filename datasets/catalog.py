@@ -1,0 +1,117 @@
+"""The frames that a URL asks for: dataset, version, visibility, and the filters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from django.utils.translation import gettext as _
+
+from datasets.filters import FrameFilters
+from datasets.models import Dataset, DatasetVersion, ElementSet, Frame
+from datasets.querysets import FrameQuerySet
+from datasets.statistics import Group, groups
+from labs.exceptions import Refused
+from labs.models import Visibility
+
+FACETS = ("functional", "code", "kind")
+MOST_FACETED = 20_000
+
+FRAME_ORDER = {
+    "added": "pk",
+    "formula": "formula",
+    "atoms": "n_atoms",
+    "energy": "energy_per_atom",
+    "force": "max_force",
+    "volume": "volume_per_atom",
+    "kind": "kind",
+}
+
+
+@dataclass(frozen=True)
+class CatalogQuery:
+    """What somebody asks of the catalog.
+
+    Args:
+        dataset: only its frames, or all that are visible.
+        version: a version of that dataset; None is the current contents.
+        visibility: only frames of datasets with this visibility.
+        filters: conditions on the frames.
+    """
+
+    dataset: Dataset | None
+    version: DatasetVersion | None
+    visibility: str
+    filters: FrameFilters
+
+    def scope(self, user: Any) -> FrameQuerySet:
+        """Return what the filters choose from."""
+        frames: FrameQuerySet
+        if self.version is not None:
+            frames = Frame.objects.visible_to(user).in_version(self.version)
+        else:
+            frames = Frame.objects.visible_to(user).current()
+            if self.dataset is not None:
+                frames = frames.filter(dataset=self.dataset)
+        if self.visibility:
+            frames = frames.filter(dataset__visibility=self.visibility)
+        return frames
+
+    def frames(self, user: Any) -> FrameQuerySet:
+        """Return the frames asked for."""
+        return self.filters.apply(self.scope(user))
+
+
+def catalog_query(user: Any, query: Any) -> CatalogQuery:
+    """Read a URL's query.
+
+    Raises:
+        Refused: a value that can't be used, or a dataset that the person can't see.
+    """
+    visibility = query.get("visibility") or ""
+    if visibility and visibility not in Visibility.values:
+        raise Refused(_("“%s” isn't a visibility.") % visibility[:40])
+    dataset = _dataset(user, query.get("dataset"))
+    return CatalogQuery(
+        dataset, _version(dataset, query.get("version")), visibility, FrameFilters.from_query(query)
+    )
+
+
+def facets(frames: FrameQuerySet) -> dict[str, list[Group]]:
+    """Return how often each functional, code and kind occurs, looking at so many frames only."""
+    some = Frame.objects.filter(pk__in=frames.order_by().values("pk")[:MOST_FACETED])
+    return {name: groups(some, name) for name in FACETS}
+
+
+def known_elements() -> set[str]:
+    """Return the elements that any frame holds."""
+    keys = ElementSet.objects.values_list("key", flat=True)
+    return {symbol for key in keys for symbol in key.split("|") if symbol}
+
+
+def _dataset(user: Any, text: str | None) -> Dataset | None:
+    if not text:
+        return None
+    try:
+        found = Dataset.objects.visible_to(user).filter(public_id=UUID(str(text))).first()
+    except ValueError:
+        found = None
+    if found is None:
+        raise Refused(_("There is no dataset %s, or it isn't shared with you.") % str(text)[:40])
+    return found
+
+
+def _version(dataset: Dataset | None, text: str | None) -> DatasetVersion | None:
+    if not text:
+        return None
+    if dataset is None:
+        raise Refused(_("A version needs its dataset: add dataset=…."))
+    number = int(text) if str(text).isdigit() and len(str(text)) < 9 else 0
+    version = dataset.versions.filter(number=number).first()
+    if version is None:
+        raise Refused(
+            _("“%(dataset)s” has no version %(number)s.")
+            % {"dataset": dataset, "number": str(text)[:20]}
+        )
+    return version

@@ -1,0 +1,159 @@
+"""Forms of structures and teacher data; their rules live in the services."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from datasets.models import Dataset, Licence, Structure
+from labs.models import Visibility
+from mlmd.formats.registry import FrameFormat
+from mlmd.units import ENERGY, LENGTH
+
+EXPERT = {"data-expert": "1"}
+
+
+class ManyFilesInput(forms.ClearableFileInput):
+    """A file chooser for one or many files."""
+
+    allow_multiple_selected = True
+    template_name = "django/forms/widgets/input.html"
+
+
+def _choices(values: Any, empty: Any) -> list[tuple[str, Any]]:
+    return [("", empty), *((str(v), str(v)) for v in values)]
+
+
+class DatasetForm(forms.ModelForm):
+    """What is said of a dataset."""
+
+    tags = forms.CharField(
+        label=_("Tags"), required=False, max_length=400, help_text=_("Separated by commas.")
+    )
+
+    class Meta:
+        model = Dataset
+        fields = ["name", "description", "licence", "visibility"]
+        widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["tags"].initial = ", ".join(self.instance.tags)
+
+    def clean_tags(self) -> list[str]:
+        return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+
+class StructureForm(forms.ModelForm):
+    """What is said of a structure."""
+
+    class Meta:
+        model = Structure
+        fields = ["name", "notes", "visibility"]
+        widgets = {"notes": forms.Textarea(attrs={"rows": 3})}
+
+
+class DataUploadForm(forms.Form):
+    """How files of teacher data are to be read."""
+
+    kind = forms.CharField(
+        label=_("Kind of configuration"),
+        required=False,
+        max_length=120,
+        help_text=_("For frames that don't say theirs, such as liquid; groups errors later."),
+    )
+    format = forms.ChoiceField(
+        label=_("Format"),
+        required=False,
+        choices=_choices(FrameFormat, _("found out from the content")),
+        widget=forms.Select(attrs=EXPERT),
+        help_text=_("Choose it when a file is taken for something else."),
+    )
+    length_unit = forms.ChoiceField(
+        label=_("Length unit"),
+        required=False,
+        choices=_choices(LENGTH, _("as the format says")),
+        widget=forms.Select(attrs=EXPERT),
+        help_text=_("For n2p2 files, which don't say theirs."),
+    )
+    energy_unit = forms.ChoiceField(
+        label=_("Energy unit"),
+        required=False,
+        choices=_choices(ENERGY, _("as the format says")),
+        widget=forms.Select(attrs=EXPERT),
+        help_text=_("For n2p2 files, which don't say theirs."),
+    )
+
+
+class NewDataForm(DataUploadForm):
+    """Where uploaded data go: a new dataset, or one that exists."""
+
+    dataset = forms.ModelChoiceField(
+        label=_("Dataset"),
+        queryset=Dataset.objects.none(),
+        required=False,
+        to_field_name="public_id",
+        empty_label=_("a new dataset"),
+    )
+    name = forms.CharField(
+        label=_("Name of the new dataset"),
+        required=False,
+        max_length=200,
+        help_text=_("Empty: the name of the first file."),
+    )
+    licence = forms.ChoiceField(
+        label=_("Licence"),
+        required=False,
+        choices=Licence.choices,
+        widget=forms.Select(attrs=EXPERT),
+    )
+    visibility = forms.ChoiceField(
+        label=_("Visibility"),
+        required=False,
+        choices=Visibility.choices,
+        initial=Visibility.LAB,
+        widget=forms.Select(attrs=EXPERT),
+    )
+
+    field_order = ["dataset", "name", "kind"]
+
+    def __init__(self, *args: Any, datasets: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["dataset"]
+        if isinstance(field, forms.ModelChoiceField):
+            field.queryset = datasets
+
+
+class StructureFilterForm(forms.Form):
+    """Search in the list of structures."""
+
+    q = forms.CharField(
+        label=_("Name or formula"), required=False, max_length=100, widget=forms.SearchInput()
+    )
+    elements = forms.CharField(
+        label=_("Elements"),
+        required=False,
+        max_length=200,
+        widget=forms.TextInput(attrs={"placeholder": "Si O"}),
+    )
+    mode = forms.ChoiceField(
+        label=_("which are"),
+        required=False,
+        choices=[("all", _("all there")), ("any", _("any there")), ("only", _("the only ones"))],
+    )
+    visibility = forms.ChoiceField(
+        label=_("Visibility"), required=False, choices=[("", _("any")), *Visibility.choices]
+    )
+
+
+class DatasetFilterForm(StructureFilterForm):
+    """Search in the list of datasets."""
+
+    state = forms.ChoiceField(
+        label=_("State"),
+        required=False,
+        choices=[("", _("any")), ("published", _("published")), ("draft", _("never published"))],
+    )

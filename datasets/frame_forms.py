@@ -1,0 +1,143 @@
+"""The filters of the frames' catalog as a form, and the periodic table beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from ase.data import chemical_symbols
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from datasets.statistics import Group
+from labs.models import Visibility
+
+EXPERT = {"data-expert": "1"}
+_NUMBER = {"step": "any"}
+
+# Group (1–18) of each element up to oganesson; the f block hangs below as rows 8 and 9.
+_NOBLE = (2, 10, 18, 36, 54, 86, 118)
+
+
+@dataclass(frozen=True)
+class Square:
+    """One element of the periodic table.
+
+    Args:
+        symbol: chemical symbol.
+        number: atomic number.
+        row: 1 to 9; lanthanoids and actinoids are rows 8 and 9.
+        column: 1 to 18.
+        known: whether some visible frame holds it.
+        chosen: whether the filter names it.
+    """
+
+    symbol: str
+    number: int
+    row: int
+    column: int
+    known: bool
+    chosen: bool
+
+
+def periodic_table(known: Iterable[str], chosen: Iterable[str]) -> list[Square]:
+    """Return the elements with their places."""
+    have, named = set(known), set(chosen)
+    squares = []
+    for number in range(1, 119):
+        symbol = chemical_symbols[number]
+        row, column = _place(number)
+        squares.append(Square(symbol, number, row, column, symbol in have, symbol in named))
+    return squares
+
+
+def _place(number: int) -> tuple[int, int]:
+    for low, row in ((57, 8), (89, 9)):
+        if low <= number <= low + 14:
+            return row, 3 + number - low
+    row = 1 + sum(number > noble for noble in _NOBLE)
+    before = (0, *_NOBLE)[row - 1]
+    position = number - before
+    length = _NOBLE[row - 1] - before
+    if length == 32:
+        length, position = 18, position if position <= 2 else position - 14
+    return row, position if position <= 2 and number != 2 else 18 - (length - position)
+
+
+class FrameFilterForm(forms.Form):
+    """Shows the filters; `datasets.filters.FrameFilters` reads and checks them."""
+
+    mode = forms.ChoiceField(
+        label=_("Elements"),
+        required=False,
+        choices=[
+            ("all", _("all of the chosen")),
+            ("any", _("any of the chosen")),
+            ("only", _("only the chosen")),
+        ],
+    )
+    formula = forms.CharField(
+        label=_("Formula"),
+        required=False,
+        widget=forms.TextInput(attrs={"placeholder": "O2Si"}),
+    )
+    atoms_min = forms.IntegerField(label=_("Atoms from"), required=False, min_value=1)
+    atoms_max = forms.IntegerField(label=_("Atoms to"), required=False, min_value=1)
+    functional = forms.ChoiceField(label=_("Functional"), required=False)
+    code = forms.ChoiceField(label=_("Code"), required=False)
+    kind = forms.ChoiceField(label=_("Kind"), required=False)
+    converged = forms.ChoiceField(
+        label=_("SCF converged"),
+        required=False,
+        choices=[("", _("any")), ("yes", _("yes")), ("no", _("no")), ("unknown", _("unknown"))],
+        widget=forms.Select(attrs=EXPERT),
+    )
+    force_max = forms.FloatField(
+        label=_("Largest force to / eV/Å"),
+        required=False,
+        widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
+    )
+    force_min = forms.FloatField(
+        label=_("Largest force from / eV/Å"),
+        required=False,
+        widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
+    )
+    energy_min = forms.FloatField(
+        label=_("Energy from / eV/atom"),
+        required=False,
+        widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
+    )
+    energy_max = forms.FloatField(
+        label=_("Energy to / eV/atom"),
+        required=False,
+        widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
+    )
+    dataset = forms.ChoiceField(
+        label=_("Dataset"), required=False, widget=forms.Select(attrs=EXPERT)
+    )
+    visibility = forms.ChoiceField(
+        label=_("Visibility"),
+        required=False,
+        choices=[("", _("any")), *Visibility.choices],
+        widget=forms.Select(attrs=EXPERT),
+    )
+    version = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    identity = forms.CharField(required=False, widget=forms.HiddenInput())
+
+    def __init__(
+        self, query: Any, *, facets: dict[str, list[Group]], datasets: Iterable[Any]
+    ) -> None:
+        super().__init__(query)
+        for name, groups in facets.items():
+            given = {value for value in query.getlist(name) if value}
+            missing = sorted(given - {group.name for group in groups})
+            self.fields[name].choices = [  # type: ignore[attr-defined]
+                ("", _("any")),
+                *((g.name, f"{g.name or '–'} ({g.frames:,})") for g in groups if g.name),
+                *((value, value) for value in missing),
+            ]
+        self.fields["dataset"].choices = [  # type: ignore[attr-defined]
+            ("", _("all visible")),
+            *((str(d.public_id), d.name) for d in datasets),
+        ]

@@ -1,0 +1,246 @@
+"""Pages of datasets and their versions."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib import messages
+from django.db.models import Exists, OuterRef
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from datasets.access import editable_or_403, may_edit, visible_or_404
+from datasets.catalog import FRAME_ORDER
+from datasets.downloads import FRAME_FILES, frames_response
+from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm
+from datasets.models import Dataset, DatasetVersion, Frame
+from datasets.pages import ordered, page_of
+from datasets.search import by_elements, by_words
+from datasets.selections import iterate_frames
+from datasets.selectors import datasets_visible_to
+from datasets.services import (
+    bundled_silicon_dataset,
+    dataset_create,
+    dataset_delete,
+    dataset_publish,
+    dataset_update,
+    dataset_withdraw,
+    version_withdraw,
+)
+from datasets.services.access import creation_check
+from datasets.statistics import extremes, groups, levels
+from datasets.views.answers import says_refusals
+from labs.exceptions import Refused
+from labs.selectors import may_create
+
+ORDER = {"name": "name", "frames": "frame_count", "changed": "modified_at"}
+FRAMES_SHOWN = 10
+
+
+@require_GET
+def dataset_list(request: HttpRequest) -> HttpResponse:
+    published = DatasetVersion.objects.published().filter(dataset=OuterRef("pk"))
+    rows = datasets_visible_to(request.user).annotate(is_published=Exists(published))
+    nothing_yet = not request.GET and not rows.exists()
+    form = DatasetFilterForm(request.GET or None)
+    if form.is_valid():
+        values = form.cleaned_data
+        try:
+            rows = by_words(rows, values["q"], "name", "description", "tags")
+            rows = by_elements(rows, values["elements"], values["mode"])
+        except Refused as error:
+            form.add_error("elements", str(error))
+            rows = rows.none()
+        if values["visibility"]:
+            rows = rows.filter(visibility=values["visibility"])
+        if values["state"]:
+            rows = rows.filter(is_published=values["state"] == "published")
+    rows = rows.prefetch_related("versions")
+    context = {
+        "form": form,
+        "page_obj": page_of(request, ordered(rows, request.GET.get("sort"), ORDER, "-changed")),
+        "nothing_yet": nothing_yet,
+        "may_create": may_create(request.user, request.lab),
+    }
+    return render(request, "datasets/datasets.html", context)
+
+
+@require_http_methods(["GET", "POST"])
+def dataset_new(request: HttpRequest) -> HttpResponse:
+    """Make an empty dataset; files can be sent at once on the upload page instead."""
+    form = DatasetForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            made = dataset_create(owner=request.user, lab=request.lab, **form.cleaned_data)
+        except Refused as error:
+            form.add_error(None, str(error))
+        else:
+            return redirect(made)
+    context = {"form": form, "may_create": may_create(request.user, request.lab)}
+    status = 422 if form.errors else 200
+    return render(request, "datasets/dataset_edit.html", context, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+def dataset_edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    dataset = editable_or_403(Dataset, request.user, public_id)
+    form = DatasetForm(request.POST or None, instance=dataset)
+    if request.method == "POST" and form.is_valid():
+        fresh = Dataset.objects.get(pk=dataset.pk)
+        try:
+            dataset_update(dataset=fresh, actor=request.user, **form.cleaned_data)
+        except Refused as error:
+            form.add_error(None, str(error))
+        else:
+            messages.success(request, _("“%s” was saved.") % form.cleaned_data["name"])
+            return redirect(fresh)
+    context = {"form": form, "dataset": dataset, "may_create": True}
+    status = 422 if form.errors else 200
+    return render(request, "datasets/dataset_edit.html", context, status=status)
+
+
+@require_GET
+def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+    versions = list(dataset.versions.select_related("published_by"))
+    chosen = chosen_version(versions, request.GET.get("version"))
+    frames = dataset_frames(dataset, chosen)
+    editable = may_edit(dataset, request.user)
+    query = f"dataset={dataset.public_id}" + (f"&version={chosen.number}" if chosen else "")
+    theory = levels(frames)
+    context = {
+        "dataset": dataset,
+        "versions": versions,
+        "chosen": chosen,
+        "draft": next((v for v in versions if v.is_draft), None),
+        "latest": next((v for v in versions if not v.is_draft and not v.withdrawn_at), None),
+        "frame_count": chosen.frame_count if chosen and not chosen.is_draft else frames.count(),
+        "extremes": extremes(frames),
+        "levels": theory,
+        "mixed": len(theory) > 1,
+        "kinds": groups(frames, "kind", 12),
+        "compositions": groups(frames, "formula", 12),
+        "frames": ordered(frames, request.GET.get("sort"), FRAME_ORDER, "added")[:FRAMES_SHOWN],
+        "uploads": dataset.uploads.select_related("owner")[:50],
+        "reading": dataset.uploads.filter(state__in=("waiting", "parsing")).exists(),
+        "upload_form": DataUploadForm(),
+        "downloads": downloads_of(dataset, chosen),
+        "query": query,
+        "may_edit": editable and not dataset.withdrawn_at,
+        "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
+    }
+    return render(request, "datasets/dataset.html", context)
+
+
+def dataset_frames(dataset: Dataset, version: DatasetVersion | None) -> Any:
+    """Return the frames of a version, or the current ones."""
+    if version is not None:
+        return Frame.objects.in_version(version)
+    return Frame.objects.filter(dataset=dataset).current()
+
+
+def chosen_version(versions: list[DatasetVersion], text: str | None) -> DatasetVersion | None:
+    if not text:
+        return None
+    for version in versions:
+        if str(version.number) == text:
+            return version
+    raise Http404(_("This dataset has no such version."))
+
+
+def downloads_of(dataset: Dataset, version: DatasetVersion | None) -> list[dict[str, Any]]:
+    suffix = f"?version={version.number}" if version else ""
+    return [
+        {
+            "label": kind.label,
+            "url": reverse("datasets:download", args=[dataset.public_id, key]) + suffix,
+            "size": None,
+            "note": kind.note,
+        }
+        for key, kind in FRAME_FILES.items()
+    ]
+
+
+def _page(public_id: UUID, **_others: Any) -> str:
+    return reverse("datasets:detail", args=[public_id])
+
+
+@require_GET
+@says_refusals(_page)
+def dataset_download(request: HttpRequest, public_id: UUID, file_format: str) -> HttpResponseBase:
+    """Send all frames of a version, or the current ones, however many there are."""
+    dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+    version = chosen_version(list(dataset.versions.all()), request.GET.get("version"))
+    name = f"{dataset.name}-v{version.number}" if version else dataset.name
+    frames = iterate_frames(dataset_frames(dataset, version))
+    return frames_response(frames, file_format, name, energy=request.GET.get("energy", "free"))
+
+
+@require_POST
+@says_refusals(_page)
+def dataset_publication(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    dataset = editable_or_403(Dataset, request.user, public_id)
+    version = dataset_publish(
+        dataset=dataset, actor=request.user, notes=request.POST.get("notes", "")
+    )
+    messages.success(
+        request,
+        _("Version %(number)d is published: %(frames)d frames that will never change.")
+        % {"number": version.number, "frames": version.frame_count},
+    )
+    return redirect(dataset)
+
+
+@require_POST
+@says_refusals(_page)
+def dataset_visibility(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    dataset = editable_or_403(Dataset, request.user, public_id)
+    dataset_update(
+        dataset=dataset,
+        actor=request.user,
+        name=dataset.name,
+        description=dataset.description,
+        licence=dataset.licence,
+        tags=dataset.tags,
+        visibility=request.POST.get("visibility", ""),
+    )
+    messages.success(request, _("The visibility was changed."))
+    return redirect(dataset)
+
+
+@require_POST
+@says_refusals(_page)
+def dataset_withdrawal(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Withdraw one version, or the whole dataset when none is named."""
+    dataset = editable_or_403(Dataset, request.user, public_id)
+    reason = request.POST.get("reason", "")
+    if request.POST.get("version"):
+        version = chosen_version(list(dataset.versions.all()), request.POST["version"])
+        if version is not None:
+            version_withdraw(version=version, actor=request.user, reason=reason)
+    else:
+        dataset_withdraw(dataset=dataset, actor=request.user, reason=reason)
+    messages.success(request, _("Withdrawn. The page stays, with the reason."))
+    return redirect(dataset)
+
+
+@require_POST
+@says_refusals(_page)
+def dataset_remove(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    dataset = editable_or_403(Dataset, request.user, public_id)
+    dataset_delete(dataset=dataset, actor=request.user)
+    messages.success(request, _("“%s” was deleted.") % dataset.name)
+    return redirect("datasets:list")
+
+
+@require_POST
+@says_refusals(lambda: reverse("datasets:list"))
+def silicon_example(request: HttpRequest) -> HttpResponse:
+    """Add the bundled silicon data to the lab."""
+    creation_check(request.user, request.lab)
+    return redirect(bundled_silicon_dataset(owner=request.user, lab=request.lab))

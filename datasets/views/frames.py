@@ -1,0 +1,242 @@
+"""The catalog over all frames, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from django.contrib import messages
+from django.db.models import Q
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+from django.views.decorators.http import require_GET, require_POST
+
+from datasets.access import may_edit, visible_or_404
+from datasets.catalog import FRAME_ORDER, catalog_query, facets, known_elements
+from datasets.downloads import FRAME_FILES, frames_response
+from datasets.frame_forms import FrameFilterForm, periodic_table
+from datasets.models import Dataset, Frame, Origin
+from datasets.pages import ordered, page_of
+from datasets.querysets import FrameQuerySet
+from datasets.selections import iterate_frames
+from datasets.selectors import datasets_visible_to, frames_visible_to
+from datasets.services import frames_exclude, frames_restore, structure_create_from_atoms
+from datasets.viewer import viewer_payload
+from datasets.views.answers import next_url, says_refusals
+from labs.exceptions import PermissionDenied, Refused
+from labs.selectors import may_create
+from mlmd.formats.atoms import frame_to_atoms
+from mlmd.frame import Frame as LabelledFrame
+
+FORCES_SHOWN = 200
+
+
+@require_GET
+def frame_catalog(request: HttpRequest) -> HttpResponse:
+    problem, dataset, chips = "", None, []
+    scope = frames = Frame.objects.none()
+    elements: tuple[str, ...] = ()
+    version = None
+    try:
+        query = catalog_query(request.user, request.GET)
+    except Refused as error:
+        problem = str(error)
+    else:
+        dataset, version = query.dataset, query.version
+        scope, frames = query.scope(request.user), query.frames(request.user)
+        chips = query.filters.describe()
+        elements = query.filters.elements
+    form = FrameFilterForm(
+        request.GET,
+        facets=facets(frames if chips else scope),
+        datasets=datasets_visible_to(request.user).only("public_id", "name")[:500],
+    )
+    page = page_of(
+        request,
+        ordered(frames.select_related("dataset"), request.GET.get("sort"), FRAME_ORDER, "added"),
+    )
+    editable = dataset is not None and may_edit(dataset, request.user)
+    context = {
+        "form": form,
+        "problem": problem,
+        "page_obj": page,
+        "chips": [(words, _without(request, name, value)) for name, value, words in chips],
+        "dataset": dataset,
+        "version": version,
+        "squares": periodic_table(known_elements(), elements),
+        "elements": elements,
+        "downloads": _downloads(request, page.paginator.count),
+        "may_exclude": editable
+        and dataset is not None
+        and not dataset.withdrawn_at
+        and not version,
+    }
+    return render(request, "datasets/frames.html", context, status=400 if problem else 200)
+
+
+def _without(request: HttpRequest, name: str, value: str) -> str:
+    query = request.GET.copy()
+    values = [v for v in query.getlist(name) if value and v != value]
+    query.setlist(name, values)
+    query.pop("page", None)
+    return f"?{query.urlencode()}"
+
+
+def _downloads(request: HttpRequest, count: int) -> list[dict[str, Any]]:
+    query = request.GET.copy()
+    for name in ("page", "page_size", "sort"):
+        query.pop(name, None)
+    if not count:
+        return []
+    return [
+        {
+            "label": kind.label,
+            "url": f"{reverse('datasets:frames-download', args=[key])}?{query.urlencode()}",
+            "size": None,
+            "note": kind.note,
+        }
+        for key, kind in FRAME_FILES.items()
+    ]
+
+
+@require_GET
+@says_refusals(lambda **_k: reverse("datasets:frames"))
+def frames_download(request: HttpRequest, file_format: str) -> HttpResponseBase:
+    """Send every frame that the filters find, however many there are."""
+    rows = catalog_query(request.user, request.GET).frames(request.user)
+    energy = request.GET.get("energy", "free")
+    return frames_response(iterate_frames(rows), file_format, "frames", energy=energy)
+
+
+@require_GET
+def frame_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    row = _frame(request, public_id)
+    frame = next(iterate_frames(Frame.objects.filter(pk=row.pk)))
+    editable = may_edit(row.dataset, request.user) and not row.dataset.withdrawn_at
+    current = Frame.objects.filter(dataset=row.dataset).current()
+    context = {
+        "row": row,
+        "frame": frame,
+        "forces": _force_rows(frame),
+        "forces_hidden": max(0, len(frame) - FORCES_SHOWN) if frame.forces is not None else 0,
+        "stress": None if frame.stress is None else frame.stress.tolist(),
+        "lengths": np.linalg.norm(frame.cell, axis=1).tolist(),
+        "twins": _twins(request, row),
+        "before": current.filter(pk__lt=row.pk).order_by("-pk").first(),
+        "after": current.filter(pk__gt=row.pk).order_by("pk").first(),
+        "downloads": [
+            {
+                "label": kind.label,
+                "url": reverse("datasets:frame-download", args=[row.public_id, key]),
+                "size": None,
+                "note": kind.note,
+            }
+            for key, kind in FRAME_FILES.items()
+        ],
+        "may_edit": editable,
+        "may_create": may_create(request.user, request.lab),
+    }
+    return render(request, "datasets/frame.html", context)
+
+
+def _frame(request: HttpRequest, public_id: UUID) -> Frame:
+    rows = frames_visible_to(request.user).select_related(
+        "dataset", "dataset__owner", "dataset__lab", "calculation", "upload"
+    )
+    found: Frame = visible_or_404(rows, public_id)
+    return found
+
+
+def _force_rows(frame: LabelledFrame) -> list[tuple[int, str, list[float], float]]:
+    if frame.forces is None:
+        return []
+    symbols = frame_to_atoms(frame).get_chemical_symbols()
+    sizes = np.linalg.norm(frame.forces, axis=1)
+    return [
+        (i + 1, symbols[i], frame.forces[i].tolist(), float(sizes[i]))
+        for i in range(min(len(frame), FORCES_SHOWN))
+    ]
+
+
+def _twins(request: HttpRequest, row: Frame) -> FrameQuerySet:
+    """Return frames with the same structure, or the same label."""
+    same = Q(structure_hash=row.structure_hash) | Q(label_identity=row.label_identity)
+    rows = frames_visible_to(request.user).current().filter(same).exclude(pk=row.pk)
+    return rows.select_related("dataset")[:8]
+
+
+@require_GET
+def frame_viewer(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    row = _frame(request, public_id)
+    frame = next(iterate_frames(Frame.objects.filter(pk=row.pk)))
+    return JsonResponse(
+        viewer_payload(frame_to_atoms(frame), title=row.formula, forces=frame.forces)
+    )
+
+
+def _page(public_id: UUID, **_others: Any) -> str:
+    return reverse("datasets:frame", args=[public_id])
+
+
+@require_GET
+@says_refusals(_page)
+def frame_download(request: HttpRequest, public_id: UUID, file_format: str) -> HttpResponseBase:
+    row = _frame(request, public_id)
+    frames = iterate_frames(Frame.objects.filter(pk=row.pk))
+    return frames_response(frames, file_format, f"{row.dataset.name}-{row.formula}-{row.pk}")
+
+
+@require_POST
+@says_refusals(_page)
+def frame_to_structure(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Keep the atoms of a frame as a structure."""
+    row = _frame(request, public_id)
+    frame = next(iterate_frames(Frame.objects.filter(pk=row.pk)))
+    structure = structure_create_from_atoms(
+        owner=request.user,
+        lab=request.lab,
+        name=f"{row.formula} {row.kind}".strip(),
+        atoms=frame_to_atoms(frame),
+        origin=Origin.FRAME,
+        recipe={"frame": str(row.public_id), "dataset": str(row.dataset.public_id)},
+    )
+    messages.success(request, _("The atoms were kept as a structure."))
+    return redirect(structure)
+
+
+def _dataset_page(public_id: UUID) -> str:
+    return reverse("datasets:detail", args=[public_id])
+
+
+@require_POST
+@says_refusals(_dataset_page)
+def frames_exclusion(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Leave the ticked frames out of the draft, or take them back in."""
+    dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+    if not may_edit(dataset, request.user):
+        raise PermissionDenied(_("Only the owner and the lab's managers change this dataset."))
+    chosen = _ticked(dataset, request.POST.getlist("frame"))
+    if request.POST.get("restore"):
+        count = frames_restore(dataset=dataset, actor=request.user, frames=chosen)
+        text = ngettext("%d frame is back.", "%d frames are back.", count)
+    else:
+        count = frames_exclude(dataset=dataset, actor=request.user, frames=chosen)
+        text = ngettext(
+            "%d frame was left out of the draft.", "%d frames were left out of the draft.", count
+        )
+    messages.success(request, text % count)
+    return redirect(next_url(request, dataset.get_absolute_url()))
+
+
+def _ticked(dataset: Dataset, texts: list[str]) -> FrameQuerySet:
+    ids = []
+    for text in texts:
+        try:
+            ids.append(UUID(text))
+        except ValueError as error:
+            raise Refused(_("“%s” isn't the id of a frame.") % text[:40]) from error
+    return Frame.objects.filter(dataset=dataset, public_id__in=ids)
