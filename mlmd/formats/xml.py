@@ -11,11 +11,27 @@ from dataclasses import dataclass, field
 from typing import NoReturn
 from xml.parsers import expat
 
-from mlmd.errors import HostileInput
+from mlmd.errors import FormatError, HostileInput
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.source import Source
 
 MAXIMUM_DEPTH = 200
+# Any other would be looked up among Python's codecs, most of which expat can't use.
+_ENCODINGS = frozenset(
+    (
+        "utf-8",
+        "utf8",
+        "utf-16",
+        "iso-8859-1",
+        "latin1",
+        "latin-1",
+        "us-ascii",
+        "ascii",
+        "iso-8859-15",
+        "windows-1252",
+        "cp1252",
+    )
+)
 
 
 def new_parser(name: str) -> expat.XMLParserType:
@@ -37,6 +53,13 @@ def new_parser(name: str) -> expat.XMLParserType:
             "Remove the <!DOCTYPE …> if you trust the file.",
         )
 
+    def check_encoding(_version: str, encoding: str | None, _standalone: int) -> None:
+        if encoding is not None and encoding.lower() not in _ENCODINGS:
+            raise FormatError(
+                f"{name}: line 1", f"the encoding “{encoding[:30]}”", "UTF-8 or ISO-8859-1"
+            )
+
+    parser.XmlDeclHandler = check_encoding
     parser.StartDoctypeDeclHandler = refuse
     parser.EntityDeclHandler = refuse
     parser.UnparsedEntityDeclHandler = refuse
@@ -109,20 +132,21 @@ class Subtrees:
     def __iter__(self) -> Iterator[Node]:
         parser = self._parser = new_parser(self.source.name)
         self._listen()
-        count = 0
+        steps = 0
         try:
             for chunk in self.source.chunks():
                 parser.Parse(chunk, False)
-                count += len(self._done)
-                yield from self._drain()
+                finished = self._drain()
+                steps += sum(node.name == "step" for node in finished)
+                yield from finished
             parser.Parse(b"", True)
             self.complete = True
         except expat.ExpatError as error:
             # What was finished inside the damaged chunk is whole all the same.
             finished = self._drain()
-            steps = count + len(finished)
+            steps += sum(node.name == "step" for node in finished)
             yield from finished
-            damage_report(error, self.log, max(steps - 1, 0))
+            damage_report(error, self.log, steps)
 
     def _drain(self) -> list[Node]:
         done, self._done = self._done, []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -213,7 +214,10 @@ def _space_group(atoms: Atoms, notes: list[StructureWarning]) -> str:
         atoms.get_atomic_numbers().tolist(),
     )
     try:
-        found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
+        # spglib 2.8 warns of the error handling of 3.0, which is the one relied on here.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = spglib.get_symmetry_dataset(cell, symprec=SYMMETRY_PRECISION)
     except spglib.SpglibError:
         found = None
     if found is None:

@@ -148,6 +148,5 @@ def vasprun(
         force = forces[i] if i < len(forces) else " 0.50000000"
         body = STRUCTURE.format(force=force) + STRESS + energy
         parts.append(f" <calculation>\n{cycle}{body}{DOS} </calculation>\n")
-    for _ in range(machine_learned):
-        parts.append(STRUCTURE.format(force=" 0.50000000") + energy)
+    parts += [STRUCTURE.format(force=" 0.50000000") + energy] * machine_learned
     return "".join(parts) + end
