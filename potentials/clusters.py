@@ -1,25 +1,19 @@
-"""Where runs may go, and how many cores they take there unless told otherwise."""
+"""How many cores a run takes unless told otherwise, and the most that it can have."""
 
 from __future__ import annotations
 
 import os
-from typing import Any
 
+from jobs.clusters import cores_of
 from jobs.models import Cluster
 
 USUAL_THREADS = 2
-
-
-def clusters_for(user: Any) -> Any:
-    """Return the clusters that a person may use and that take new runs, the built-in one first."""
-    return Cluster.objects.visible_to(user).filter(is_active=True)
+MOST_THREADS = 1024  # where the scheduler knows the limit and we don't
 
 
 def most_threads(cluster: Cluster) -> int:
     """Return the most cores that one run can have on a cluster."""
-    if cluster.cores:
-        return int(cluster.cores)
-    return (os.cpu_count() or 1) if cluster.is_builtin else 1024
+    return cores_of(cluster) or MOST_THREADS
 
 
 def default_threads() -> int:

@@ -69,7 +69,7 @@ def training_plan(
         labs.exceptions.Refused: the selection can't be used.
     """
     facts = data_facts(selection, user)
-    seconds = START_UP + family.estimate_seconds(
+    seconds = family.estimate_seconds(
         settings, facts.frames, facts.atoms, len(facts.elements), threads
     )
     frames = ngettext("%(count)d frame", "%(count)d frames", facts.frames) % {"count": facts.frames}

@@ -11,11 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets.selectors import structures_visible_to
+from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from mlmd.errors import MlmdError
 from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
 from potentials.choices import PotentialField, StructureField
-from potentials.clusters import clusters_for, default_threads, most_threads
+from potentials.clusters import default_threads, most_threads
 from potentials.models import Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest, uncovered_elements
@@ -198,7 +199,7 @@ class SimulationForm(forms.Form):
         self.fields["structure"].queryset = structures
         self.fields["structure"].iterator = _Newest
         self.fields["structure"].initial = self.initial.get("structure")
-        clusters = clusters_for(user)
+        clusters = clusters_usable_by(user)
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = clusters.first()
         self.fields["threads"].initial = default_threads()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -138,25 +137,3 @@ def _thermo_words(plot: ThermoPlot, times: NDArray[np.float64], values: NDArray[
         "mean": late.mean(),
         "spread": late.std(),
     }
-
-
-def drift(folder: Path, atoms: int, stage: int | None = None) -> float | None:
-    """Return the slope of the conserved energy, meV per atom and ps, by least squares.
-
-    Args:
-        folder: of the run.
-        atoms: how many the run has.
-        stage: only that stage (counted from 0), or None for all rows.
-    """
-    table = read_table(folder / THERMO_FILE, rows=20_000)
-    times, values = table.numbers("time_ps"), table.numbers("conserved_ev")
-    chosen = np.isfinite(times) & np.isfinite(values)
-    if stage is not None:
-        chosen &= table.numbers("stage") == stage
-    if chosen.sum() < 3:
-        return None
-    slope = np.polyfit(times[chosen], values[chosen], 1)[0]
-    return float(slope * 1000 / max(atoms, 1))
-
-
-Figure = Callable[[Path, str | None], dict[str, Any]]

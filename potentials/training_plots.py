@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from labs import plots
+from mlmd.hdnnp.training.results import load_parity
 from potentials.tables import read_table
 
 CURVE_FILE = "learning-curve.csv"
 PARITY_FILE = "parity.npz"
-FORCE_POINTS = 20_000  # of a parity plot are read; the plot shows fewer
 
 
 @dataclass(frozen=True)
@@ -98,3 +98,105 @@ def _curve_words(
 def has_parity(folder: Path) -> bool:
     """Whether a run's folder holds what the parity plots need."""
     return (folder / PARITY_FILE).is_file()
+
+
+@dataclass(frozen=True)
+class ParityPoints:
+    """Teacher data against potential, one value each.
+
+    Args:
+        reference: of the teacher data, eV/atom or eV/Å, shape (P,).
+        predicted: of the potential, shape (P,).
+        held_out: whether the frame was held out, shape (P,).
+    """
+
+    reference: NDArray[np.float64]
+    predicted: NDArray[np.float64]
+    held_out: NDArray[np.bool_]
+
+    def parts(self) -> list[tuple[str, NDArray[np.float64], NDArray[np.float64]]]:
+        """Return (name, reference, predicted) of the fitted and of the held-out points."""
+        fitted = ~self.held_out
+        return [
+            ("fitted", self.reference[fitted], self.predicted[fitted]),
+            ("held out", self.reference[self.held_out], self.predicted[self.held_out]),
+        ]
+
+    @property
+    def low(self) -> float:
+        """The smallest value of all, 0 where there is none."""
+        return float(self.reference.min()) if len(self.reference) else 0.0
+
+    @property
+    def high(self) -> float:
+        """The largest value of all, 1 where there is none."""
+        return float(self.reference.max()) if len(self.reference) else 1.0
+
+
+def read_parity(folder: Path, name: str) -> ParityPoints:
+    """Return the points of a parity plot.
+
+    Args:
+        folder: of the run.
+        name: a key of `QUANTITIES`.
+
+    Raises:
+        mlmd.errors.InvalidInput: the file is missing or damaged.
+    """
+    parity = load_parity(folder / PARITY_FILE)
+    if name == "force":
+        held_out = parity.validation[parity.force_row]
+        return ParityPoints(
+            parity.force_reference.astype(float), parity.force_predicted.astype(float), held_out
+        )
+    known = np.isfinite(parity.energy_reference)
+    return ParityPoints(
+        parity.energy_reference[known], parity.energy_predicted[known], parity.validation[known]
+    )
+
+
+def parity_figure(folder: Path, name: str, csv: str | None) -> dict[str, Any]:
+    """Return the potential's values against the teacher data's, fitted and held out.
+
+    Args:
+        folder: of the run.
+        name: a key of `QUANTITIES`.
+        csv: address of all points.
+    """
+    points = read_parity(folder, name)
+    names = {"fitted": _("fitted frames"), "held out": _("held-out frames")}
+    ends = [points.low, points.high]
+    traces = [
+        plots.line(
+            ends, ends, line={"color": "#888888", "width": 1, "dash": "dot"}, hoverinfo="skip"
+        ),
+        *(
+            plots.scatter(reference, predicted, names[label], marker={"size": 4, "opacity": 0.7})
+            for label, reference, predicted in points.parts()
+        ),
+    ]
+    unit = "eV/atom" if name == "energy" else "eV/Å"
+    return plots.figure(
+        traces,
+        _("teacher data / %(unit)s") % {"unit": unit},
+        _("potential / %(unit)s") % {"unit": unit},
+        _parity_words(QUANTITIES[name], points),
+        csv=csv,
+        square=True,
+    )
+
+
+def _parity_words(quantity: Quantity, points: ParityPoints) -> str:
+    errors = 1000 * (points.predicted - points.reference)[points.held_out]
+    if not len(errors):
+        return _("No frame was held out, so the points show the fit only.")
+    return _(
+        "Held-out RMSE of %(noun)s %(rmse).3g %(unit)s over %(count)s values, largest error "
+        "%(worst).3g %(unit)s."
+    ) % {
+        "noun": quantity.noun,
+        "rmse": float(np.sqrt(np.mean(errors**2))),
+        "unit": quantity.unit,
+        "count": len(errors),
+        "worst": float(np.abs(errors).max()),
+    }

@@ -1,6 +1,62 @@
 """Pages of the room."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from potentials.views import potentials, simulations, trainings
 
 app_name = "potentials"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("potentials/", potentials.potential_list, name="list"),
+    path("potentials/<uuid:public_id>/", potentials.potential_detail, name="detail"),
+    path("potentials/<uuid:public_id>/edit/", potentials.potential_edit, name="edit"),
+    path(
+        "potentials/<uuid:public_id>/visibility/",
+        potentials.potential_visibility,
+        name="visibility",
+    ),
+    path("potentials/<uuid:public_id>/delete/", potentials.potential_remove, name="delete"),
+    path("potentials/<uuid:public_id>/archive/", potentials.potential_archive, name="archive"),
+    path("potentials/<uuid:public_id>/files/<str:name>", potentials.potential_file, name="file"),
+    path(
+        "potentials/<uuid:public_id>/parity/<slug:quantity>/",
+        potentials.potential_parity,
+        name="parity",
+    ),
+    path(
+        "potentials/<uuid:public_id>/parity/<slug:quantity>.csv",
+        potentials.potential_parity_csv,
+        name="parity-csv",
+    ),
+    path("train/", trainings.train, name="train"),
+    path("train/preview/", trainings.train_preview, name="train-preview"),
+    path("train/functions/", trainings.train_functions, name="train-functions"),
+    path("train/<uuid:public_id>/", trainings.training, name="training"),
+    path(
+        "train/<uuid:public_id>/curve/<slug:quantity>/",
+        trainings.training_curve,
+        name="training-curve",
+    ),
+    path(
+        "train/<uuid:public_id>/files/<slug:name>/", trainings.training_file, name="training-file"
+    ),
+    path("md/", simulations.simulate, name="simulate"),
+    path("md/preview/", simulations.simulate_preview, name="simulate-preview"),
+    path("md/<uuid:public_id>/", simulations.simulation, name="simulation"),
+    path(
+        "md/<uuid:public_id>/plots/<slug:name>/",
+        simulations.simulation_plot,
+        name="simulation-plot",
+    ),
+    path(
+        "md/<uuid:public_id>/files/<slug:name>/",
+        simulations.simulation_file,
+        name="simulation-file",
+    ),
+    path("md/<uuid:public_id>/player/", simulations.trajectory_view, name="trajectory-view"),
+    path(
+        "md/<uuid:public_id>/trajectory/<slug:kind>/",
+        simulations.trajectory_download,
+        name="trajectory",
+    ),
+    path("md/<uuid:public_id>/structure/", simulations.save_structure, name="save-structure"),
+]

@@ -62,6 +62,25 @@ class Card:
 
 
 @dataclass(frozen=True)
+class TrainingInput:
+    """What a training is prepared from.
+
+    Args:
+        name: for people.
+        settings: of the family.
+        frames: to fit; read once, as a stream.
+        data_checksum: of the selection they come from.
+        threads: processor cores to use.
+    """
+
+    name: str
+    settings: Any
+    frames: Iterable[Frame]
+    data_checksum: str
+    threads: int
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a finished training leaves, in the same words for every family.
 
@@ -90,10 +109,12 @@ class Family:
         name: key in the registry and in rows.
         title: for people.
         settings: frozen dataclass whose fields describe themselves (`mlmd.settings`).
-        for_effort: effort ("quick", …) and frames → settings.
+        presets: effort ("quick", …) → the settings that it decides, as JSON.
+        long_texts: settings that are several lines of text.
+        automatic_lines: (settings, elements) → the input lines of the automatic descriptors.
         read_settings: JSON object → settings; raises `mlmd.errors.InvalidInput`.
         estimate_seconds: (settings, frames, atoms, elements, cores) → s.
-        prepare: (settings, frames, run directory, threads) → what to launch.
+        prepare: (input, empty run directory) → what to launch.
         collect: run directory → outcome.
         companions: files that go into the download beside the potential's own.
         lammps_lines: the lines of a LAMMPS input, units metal; empty where LAMMPS can't.
@@ -102,10 +123,12 @@ class Family:
     name: str
     title: str | Promise
     settings: type
-    for_effort: Callable[[str, Iterable[Frame]], Any]
+    presets: Mapping[str, Mapping[str, Any]]
+    long_texts: tuple[str, ...]
+    automatic_lines: Callable[[Any, tuple[str, ...]], str]
     read_settings: Callable[[Mapping[str, Any]], Any]
     estimate_seconds: Callable[[Any, int, int, int, int], float]
-    prepare: Callable[[Any, Iterable[Frame], Path, int], Launch]
+    prepare: Callable[[TrainingInput, Path], Launch]
     collect: Callable[[Path], Outcome]
     companions: Callable[[Card], Mapping[str, bytes]]
     lammps_lines: Callable[[Card], str]

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from datasets.models import Structure
 from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms, structure_create_from_atoms
+from jobs.clusters import resources_of
 from jobs.files import job_folder
 from jobs.models import Cluster
 from jobs.services import job_create
@@ -23,7 +24,7 @@ from labs.exceptions import Refused
 from labs.models import Lab
 from labs.selectors import may_create
 from mlmd.launch import Launch, Resources
-from mlmd.md import MDSettings, MDSpec, collect, prepare, settings_from_mapping
+from mlmd.md import MDSettings, MDSpec, RunStatus, collect, prepare, settings_from_mapping
 from mlmd.runs import to_jsonable
 from potentials.estimates import simulation_seconds, simulation_walltime
 from potentials.models import Potential, Simulation
@@ -125,15 +126,25 @@ def simulation_prepare(*, simulation: Simulation, folder: Path) -> Launch:
             settings=settings_from_mapping(simulation.settings),
             atoms=repeated(structure_atoms(simulation.structure), simulation.repeats),
             potential=scratch,
-            resources=Resources(**simulation.job.resources),
+            resources=resources_of(simulation.job),
         )
         return prepare(spec, folder)
 
 
 @transaction.atomic
 def simulation_accept(*, simulation: Simulation, folder: Path) -> Simulation:
-    """Note what a run that ended well found."""
-    simulation.result = to_jsonable(collect(folder))
+    """Note what a run that ended well found.
+
+    Raises:
+        Refused: the run says of itself that it isn't finished.
+    """
+    result = collect(folder)
+    if result.status is not RunStatus.FINISHED:
+        raise Refused(
+            _("The run ended after %(done)s of %(all)s steps: %(why)s")
+            % {"done": result.steps, "all": result.total_steps, "why": result.error or "?"}
+        )
+    simulation.result = to_jsonable(result)
     simulation.save(update_fields=["result", "modified_at"])
     return simulation
 

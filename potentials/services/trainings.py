@@ -11,6 +11,7 @@ from django.db import transaction
 from django.utils.translation import gettext as _
 
 from datasets.selections import Selection
+from jobs.clusters import resources_of
 from jobs.models import Cluster
 from jobs.services import job_create
 from labs.audit import audit_record
@@ -21,7 +22,7 @@ from mlmd.launch import Launch, Resources
 from mlmd.runs import to_jsonable
 from potentials.data_facts import data_facts
 from potentials.estimates import training_walltime
-from potentials.families import FAMILIES, Family
+from potentials.families import FAMILIES, Family, TrainingInput
 from potentials.models import Effort, Potential, Training
 from potentials.services.potentials import potential_create_from_training
 
@@ -130,9 +131,14 @@ def training_prepare(*, training: Training, folder: Path) -> Launch:
             )
             % {"now": checksum[:12], "then": training.data_checksum[:12]}
         )
-    threads = int(training.job.resources.get("threads", 1))
-    settings = family.read_settings(training.settings)
-    return family.prepare(settings, selection.frames(training.owner), folder, threads)
+    request = TrainingInput(
+        name=training.name,
+        settings=family.read_settings(training.settings),
+        frames=selection.frames(training.owner),
+        data_checksum=checksum,
+        threads=resources_of(training.job).threads,
+    )
+    return family.prepare(request, folder)
 
 
 @transaction.atomic

@@ -22,6 +22,8 @@ from potentials import observations
 from potentials.estimates import simulation_plan
 from potentials.models import Simulation
 from potentials.names import file_stem
+from potentials.player import player_payload
+from potentials.run_words import extrapolation_words, run_warnings, summary_rows
 from potentials.selectors import potentials_visible_to, simulations_visible_to
 from potentials.services.simulations import simulation_start, simulation_structure_save
 from potentials.settings_forms import settings_rows
@@ -99,12 +101,13 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
 def simulation(request: HttpRequest, public_id: UUID) -> HttpResponse:
     row = _row(request, public_id)
     folder = job_folder(row.job)
-    head, lines = observations.extrapolation_words(folder, row)
+    head, lines = extrapolation_words(folder, row)
     reader = open_trajectory(folder)
     context = {
         "simulation": row,
         **run_context(request, row),
-        "summary_rows": observations.summary_rows(row, folder),
+        "summary_rows": summary_rows(row),
+        "warnings": run_warnings(row),
         "extrapolation_head": head,
         "extrapolation": lines,
         "thermo_plots": [
@@ -161,15 +164,12 @@ def trajectory_view(request: HttpRequest, public_id: UUID) -> HttpResponse:
     row = _row(request, public_id)
     try:
         frame = int(request.GET["frame"]) if "frame" in request.GET else None
-        stride = max(1, int(request.GET.get("stride", "0")) or 1)
     except ValueError:
-        return JsonResponse({"detail": _("Frame and stride are whole numbers.")}, status=400)
+        return JsonResponse({"detail": _("The frame is a whole number.")}, status=400)
     url = reverse("potentials:trajectory-view", args=[row.public_id])
     try:
         return JsonResponse(
-            observations.player_payload(
-                job_folder(row.job), title=row.name, url=url, frame=frame, stride=stride
-            )
+            player_payload(job_folder(row.job), title=row.name, url=url, frame=frame)
         )
     except Refused as error:
         return JsonResponse({"detail": str(error)}, status=404)
@@ -303,3 +303,20 @@ def _downloads(row: Simulation) -> list[dict[str, Any]]:
 def _download(row: Simulation, name: str, label: str) -> dict[str, Any]:
     url = reverse("potentials:simulation-file", args=[row.public_id, name])
     return {"label": label, "url": url, "size": None}
+
+
+def _api_example(request: HttpRequest) -> dict[str, Any]:
+    potential = potentials_visible_to(request.user).first()
+    structure = structures_visible_to(request.user).first()
+    stage = {
+        "kind": "hold",
+        "ensemble": "nvt-bussi",
+        "temperature_start": 300.0,
+        "steps": 10000,
+    }
+    return {
+        "name": "Si at 300 K",
+        "potential": str(potential.public_id) if potential else "…",
+        "structure": str(structure.public_id) if structure else "…",
+        "settings": {"stages": [stage], "time_step": 1.0},
+    }

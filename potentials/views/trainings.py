@@ -17,6 +17,7 @@ from datasets.selectors import versions_usable_by
 from jobs.files import job_folder
 from labs.exceptions import Refused
 from mlmd.errors import MlmdError
+from potentials.data_facts import data_facts
 from potentials.estimates import training_plan
 from potentials.families import FAMILIES
 from potentials.models import Potential, Training
@@ -80,6 +81,22 @@ def train_preview(request: HttpRequest) -> HttpResponse:
         except (Refused, MlmdError) as error:
             problem = str(error)
     return render(request, "potentials/_train_preview.html", {"plan": plan, "problem": problem})
+
+
+@require_POST
+def train_functions(request: HttpRequest) -> HttpResponse:
+    """Answer the automatic descriptors of the chosen data, as lines that can be edited."""
+    form = TrainingForm(request.POST, user=request.user)
+    if not form.is_valid() and set(form.errors) != {"name"}:
+        words = _("Choose the teacher data first: the functions depend on its elements.")
+        return JsonResponse({"detail": words}, status=400)
+    asked = form.request(None)
+    try:
+        facts = data_facts(asked.selection, request.user)
+        lines = FAMILIES[asked.family].automatic_lines(asked.settings, facts.elements)
+    except (Refused, MlmdError) as error:
+        return JsonResponse({"detail": str(error)}, status=400)
+    return JsonResponse({"lines": lines})
 
 
 @require_GET

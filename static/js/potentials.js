@@ -75,3 +75,35 @@
     });
   }
 })();
+
+// Fills the text of symmetry functions with the automatic ones of the chosen data and settings.
+(() => {
+  "use strict";
+
+  const text = document.querySelector("textarea[data-functions]");
+  const button = document.querySelector("[data-functions-fill]");
+  if (!text || !button) return;
+  const place = text.closest(".field");
+  if (place) place.append(button);
+  button.hidden = false;
+  const say = (words) => {
+    const error = place?.querySelector(".field-error");
+    if (!error) return;
+    error.textContent = words;
+    error.hidden = !words;
+  };
+  button.addEventListener("click", async () => {
+    const data = new FormData(text.form);
+    data.set(text.name, "");
+    try {
+      const reply = await fetch(button.dataset.functionsFill, { method: "POST", body: data });
+      const answer = await reply.json();
+      if (!reply.ok) throw new Error(answer.detail);
+      text.value = answer.lines;
+      say("");
+      text.dispatchEvent(new Event("input", { bubbles: true }));
+    } catch (error) {
+      say(error.message);
+    }
+  });
+})();

@@ -1,0 +1,146 @@
+"""Behler–Parrinello high-dimensional neural-network potentials, in n2p2's format."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from django.utils.translation import gettext_lazy as _
+
+from mlmd.hdnnp.automatic import automatic_functions, function_lines
+from mlmd.hdnnp.files import load_potential
+from mlmd.hdnnp.potential import Potential
+from mlmd.hdnnp.training import (
+    POTENTIAL_FOLDER,
+    Effort,
+    GroupErrors,
+    TrainingResult,
+    TrainingSettings,
+    TrainingSpec,
+    collect,
+    estimate_seconds,
+    prepare,
+    preset,
+    settings_from,
+)
+from mlmd.launch import Launch
+from potentials.families.base import Facts, Family, Outcome, TrainingInput
+from potentials.families.hdnnp_files import companions, pair_lines
+
+# What the effort decides; everything else keeps its default.
+BY_EFFORT = ("epochs", "patience")
+
+
+def _presets() -> dict[str, dict[str, Any]]:
+    return {
+        effort.value: {name: getattr(preset(effort), name) for name in BY_EFFORT}
+        for effort in Effort
+    }
+
+
+def _read_settings(values: Mapping[str, Any]) -> TrainingSettings:
+    return settings_from(dict(values))
+
+
+def _automatic_lines(settings: TrainingSettings, elements: tuple[str, ...]) -> str:
+    functions = automatic_functions(
+        elements,
+        settings.cutoff_radius,
+        settings.radial_functions,
+        settings.widths,
+        settings.zetas,
+    )
+    return function_lines(functions)
+
+
+def _prepare(request: TrainingInput, folder: Path) -> Launch:
+    spec = TrainingSpec(
+        settings=request.settings,
+        frames=request.frames,
+        name=request.name,
+        data_checksum=request.data_checksum,
+        threads=request.threads,
+    )
+    return prepare(spec, folder)
+
+
+def _facts(potential: Potential) -> Facts:
+    fitted = sum(
+        weights.size + biases.size
+        for network in potential.networks.values()
+        for weights, biases in zip(network.weights, network.biases, strict=True)
+    )
+    return Facts(
+        elements=potential.elements,
+        cutoff_radius=potential.cutoff_radius,
+        length_unit=potential.units.length,
+        energy_unit=potential.units.energy,
+        parameters=fitted,
+    )
+
+
+def _collect(folder: Path) -> Outcome:
+    result = collect(folder)
+    directory = folder / POTENTIAL_FOLDER
+    return Outcome(
+        files={path.name: path.read_bytes() for path in sorted(directory.iterdir())},
+        facts=_facts(load_potential(directory)),
+        energy_rmse=result.validation.energy_rmse,
+        force_rmse=result.validation.force_rmse,
+        validation=_validation(result),
+        warnings=tuple(notice.text for notice in result.notices),
+    )
+
+
+def _validation(result: TrainingResult) -> dict[str, Any]:
+    """Return what the card shows, in the words that every family uses (`potentials.cards`)."""
+    return {
+        "training_frames": result.frames_training,
+        "validation_frames": result.frames_validation,
+        "excluded": [f"{entry.index + 1}: {entry.reason}" for entry in result.excluded],
+        "training": _entry([result.training]),
+        "validation": _entry([result.validation]),
+        "by_element": _grouped(result.by_element),
+        "by_kind": _grouped(result.by_kind),
+        "epochs": result.epochs,
+        "best_epoch": result.best_epoch,
+        "seconds": result.seconds,
+        "seed": result.seed,
+        "versions": dict(result.versions),
+        "frames_checksum": result.data_sha256,
+    }
+
+
+def _grouped(errors: Iterable[GroupErrors]) -> list[dict[str, Any]]:
+    """Return one entry for each element or kind, with both parts side by side."""
+    groups: dict[str, list[GroupErrors]] = {}
+    for error in errors:
+        groups.setdefault(error.name, []).append(error)
+    return [_entry(parts) for parts in groups.values()]
+
+
+def _entry(parts: list[GroupErrors]) -> dict[str, Any]:
+    entry: dict[str, Any] = {"label": parts[0].name}
+    for error in parts:
+        part = "train" if error.part == "training" else "validation"
+        entry[f"{part}_count"] = error.frames
+        entry[f"{part}_energy"] = error.energy_rmse
+        entry[f"{part}_force"] = error.force_rmse
+    return entry
+
+
+HDNNP = Family(
+    name="hdnnp",
+    title=_("Neural network, Behler–Parrinello"),
+    settings=TrainingSettings,
+    presets=_presets(),
+    long_texts=("symmetry_functions",),
+    automatic_lines=_automatic_lines,
+    read_settings=_read_settings,
+    estimate_seconds=estimate_seconds,
+    prepare=_prepare,
+    collect=_collect,
+    companions=companions,
+    lammps_lines=lambda card: "\n".join(pair_lines(card)),
+)

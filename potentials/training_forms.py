@@ -1,0 +1,184 @@
+"""The form of a training: data, effort and name; every setting of the family on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from datasets.filters import FrameFilters
+from datasets.selections import Selection
+from datasets.selectors import versions_usable_by
+from jobs.selectors import clusters_usable_by
+from labs.exceptions import Refused
+from labs.models import Visibility
+from mlmd.errors import MlmdError
+from potentials.choices import VersionField
+from potentials.clusters import default_threads, most_threads
+from potentials.families import FAMILIES
+from potentials.models import Effort, Training
+from potentials.requests import family_settings
+from potentials.services.trainings import TrainingRequest
+from potentials.settings_forms import settings_fields, settings_values
+
+PREFIX = "set-"  # in front of the family's settings, which could share a name with ours
+SKIPPED = ("threads",)  # asked for once, as the number of cores
+EXPERT = {"data-expert": "true"}
+EFFORT_WORDS = {
+    Effort.QUICK: gettext_lazy("quick: a first look"),
+    Effort.NORMAL: gettext_lazy("normal: good for most data"),
+    Effort.THOROUGH: gettext_lazy("thorough: when errors matter more than time"),
+}
+
+
+class TrainingForm(forms.Form):
+    """Which data, how hard to try, and where."""
+
+    versions = VersionField(label=gettext_lazy("Teacher data"), queryset=None)
+    name = forms.CharField(label=gettext_lazy("Name of the potential"), max_length=120)
+    effort = forms.ChoiceField(
+        label=gettext_lazy("Effort"),
+        choices=[(effort.value, words) for effort, words in EFFORT_WORDS.items()],
+        initial=Effort.NORMAL.value,
+    )
+    cluster = forms.ModelChoiceField(
+        label=gettext_lazy("Run on"), queryset=None, to_field_name="public_id"
+    )
+    threads = forms.IntegerField(
+        label=gettext_lazy("Cores"),
+        min_value=1,
+        max_value=1024,
+        help_text=gettext_lazy("More cores finish sooner and wait longer for a free place."),
+        widget=forms.NumberInput(EXPERT),
+    )
+    visibility = forms.ChoiceField(
+        label=gettext_lazy("Who can see it"),
+        choices=Visibility.choices,
+        initial=Visibility.LAB,
+        widget=forms.Select(EXPERT),
+    )
+    kind = forms.CharField(
+        label=gettext_lazy("Only these kinds of configuration"),
+        required=False,
+        max_length=400,
+        help_text=gettext_lazy("Names with commas between; empty for all."),
+        widget=forms.TextInput(EXPERT),
+    )
+    functional = forms.CharField(
+        label=gettext_lazy("Only these functionals"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Names with commas between, for example PBE; empty for all."),
+        widget=forms.TextInput(EXPERT),
+    )
+    atoms_max = forms.IntegerField(
+        label=gettext_lazy("At most so many atoms a frame"),
+        required=False,
+        min_value=1,
+        widget=forms.NumberInput(EXPERT),
+    )
+    family = forms.ChoiceField(
+        label=gettext_lazy("Family"), widget=forms.Select(EXPERT), initial="hdnnp"
+    )
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.user = user
+        self.fields["versions"].queryset = versions_usable_by(user)
+        clusters = clusters_usable_by(user)
+        self.fields["cluster"].queryset = clusters
+        self.fields["cluster"].initial = clusters.first()
+        self.fields["threads"].initial = default_threads()
+        self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
+        self.fields["family"].choices = [(f.name, f.title) for f in FAMILIES.values()]
+        family = FAMILIES[self._family_name()]
+        settings = family.settings
+        by_effort = {name for values in family.presets.values() for name in values}
+        fields = settings_fields(
+            settings, settings(), skip=SKIPPED, open_ended=by_effort, prefix=PREFIX
+        )
+        for name in family.long_texts:
+            fields[PREFIX + name].widget = forms.Textarea(
+                {**EXPERT, "rows": 6, "class": "mono", "spellcheck": "false", "data-functions": ""}
+            )
+        self.fields.update(fields)
+
+    def _family_name(self) -> str:
+        chosen = self.data.get("family") if self.is_bound else self.initial.get("family")
+        return chosen if chosen in FAMILIES else next(iter(FAMILIES))
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        cluster, threads = cleaned.get("cluster"), cleaned.get("threads")
+        if cluster and threads and threads > most_threads(cluster):
+            message = _("%(cluster)s has %(cores)s cores.") % {
+                "cluster": cluster.name,
+                "cores": most_threads(cluster),
+            }
+            self.add_error("threads", message)
+        if not self.errors or set(self.errors) <= {"name"}:
+            try:
+                cleaned["settings"] = self._settings(cleaned)
+                cleaned["selection"] = self._selection(cleaned)
+            except (Refused, MlmdError) as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def request(self, parent: Training | None) -> TrainingRequest:
+        """Return what to start; the form is valid, but for the name."""
+        values = self.cleaned_data
+        return TrainingRequest(
+            name=values.get("name", ""),
+            selection=values["selection"],
+            family=values["family"],
+            effort=values["effort"],
+            settings=values["settings"],
+            cluster=values["cluster"],
+            threads=values["threads"],
+            visibility=values["visibility"],
+            parent=parent,
+        )
+
+    def _settings(self, cleaned: dict[str, Any]) -> Any:
+        family = FAMILIES[cleaned["family"]]
+        changed = settings_values(family.settings, cleaned, PREFIX)
+        return family_settings(family, cleaned["effort"], changed)
+
+    def _selection(self, cleaned: dict[str, Any]) -> Selection:
+        filters = FrameFilters.from_json(
+            {
+                "kind": _words(cleaned["kind"]),
+                "functional": _words(cleaned["functional"]),
+                "atoms_max": cleaned["atoms_max"],
+            }
+        )
+        ids = tuple(version.public_id for version in cleaned["versions"])
+        return Selection(ids, filters)
+
+
+def _words(text: str) -> list[str]:
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def training_initial(parent: Training) -> dict[str, Any]:
+    """Return what the form starts with when a training is cloned."""
+    filters = parent.selection.get("filters") or {}
+    settings = {
+        PREFIX + name: value for name, value in parent.settings.items() if name not in SKIPPED
+    }
+    return {
+        **settings,
+        "name": _("%(name)s, changed") % {"name": parent.name},
+        "versions": parent.selection["versions"],
+        "effort": parent.effort,
+        "family": parent.family,
+        "visibility": parent.visibility,
+        "cluster": parent.job.cluster.public_id,
+        "threads": parent.job.resources.get("threads"),
+        "kind": ", ".join(filters.get("kind", [])),
+        "functional": ", ".join(filters.get("functional", [])),
+        "atoms_max": filters.get("atoms_max"),
+    }
