@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TextIO
 
 import ase.io
 from ase import Atoms
@@ -82,12 +83,15 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     )
 
 
-def run_directory(run_dir: str | Path, stop: StopRequest | None = None) -> MDResult:
+def run_directory(
+    run_dir: str | Path, stop: StopRequest | None = None, stream: TextIO | None = None
+) -> MDResult:
     """Run what `prepare` wrote; a directory with a saved state goes on from there.
 
     Args:
         run_dir: with ``spec.json``, ``structure.extxyz`` and ``potential/``.
         stop: looked at after every step; None takes the process's signals.
+        stream: takes progress lines; None for standard output.
 
     Raises:
         InvalidInput: something is missing or damaged; and whatever `run` raises.
@@ -100,7 +104,7 @@ def run_directory(run_dir: str | Path, stop: StopRequest | None = None) -> MDRes
     settings: MDSettings = settings_from_mapping(values, f"{SPEC_FILE}: settings")
     atoms = read_structure(folder / STRUCTURE_FILE)
     potential = load_potential(folder / POTENTIAL_FOLDER)
-    return run(settings, atoms, potential, folder, stop=stop)
+    return run(settings, atoms, potential, folder, stop=stop, stream=stream)
 
 
 def write_structure(atoms: Atoms, path: Path) -> None:
