@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,24 @@ def silicon(repeats: int = 4) -> Case:
     )
 
 
+def iron(repeats: int = 79) -> Case:
+    """About a million atoms of bcc iron: does memory stay flat?"""
+    atoms = bulk("Fe", a=2.8553, cubic=True) * (repeats, repeats, repeats)
+    atoms.rattle(0.05, seed=1)
+    small = bulk("Fe", a=2.8553, cubic=True) * (4, 4, 4)
+    small.rattle(0.05, seed=1)
+    potential = fitted_to(
+        default_potential(("Fe",), seed=1), small.numbers, small.positions, small.cell.array
+    )
+    return Case(
+        f"iron, {len(atoms)} atoms, default descriptors",
+        potential,
+        atoms.numbers,
+        atoms.positions,
+        atoms.cell.array,
+    )
+
+
 def default_potential(elements: tuple[str, ...], seed: int, cutoff: float = 6.0) -> Potential:
     """Return a potential with the default descriptors, 20-20 tanh and random weights."""
     elements = tuple(sorted(elements, key=lambda e: atomic_numbers[e]))
@@ -87,7 +106,7 @@ def default_potential(elements: tuple[str, ...], seed: int, cutoff: float = 6.0)
         count = len(functions[element])
         sizes = (count, 20, 20, 1)
         networks[element] = ElementNetwork(
-            tuple(rng.normal(size=s) / np.sqrt(s[0]) for s in zip(sizes[:-1], sizes[1:], strict=True)),
+            tuple(rng.normal(size=s) / np.sqrt(s[0]) for s in pairwise(sizes)),
             tuple(rng.normal(size=n) for n in sizes[1:]),
             (Activation.TANH, Activation.TANH, Activation.LINEAR),
         )
@@ -104,10 +123,10 @@ def default_potential(elements: tuple[str, ...], seed: int, cutoff: float = 6.0)
     )
 
 
-def fitted_to(potential: Potential, numbers: FloatArray, x: FloatArray, cell: FloatArray) -> Potential:
+def fitted_to(
+    potential: Potential, numbers: FloatArray, x: FloatArray, cell: FloatArray
+) -> Potential:
     """Return the potential with the scaling that these atoms would give."""
-    from dataclasses import replace
-
     values = Evaluator(potential, threads=1).symmetry_functions(numbers, x, cell, True)
     scaling = {}
     for element in potential.elements:

@@ -149,6 +149,11 @@ class Evaluator:
         values[self._list.order] = results[0].functions
         return values
 
+    @property
+    def list_rebuilds(self) -> int:
+        """How many times the neighbour list was built."""
+        return self._list.rebuilds
+
     def close(self) -> None:
         """Let the threads go; they come back when needed."""
         if self._pool is not None:
