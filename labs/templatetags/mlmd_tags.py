@@ -88,7 +88,7 @@ def ago(moment: datetime | None) -> SafeString | str:
     local = timezone.localtime(moment) if timezone.is_aware(moment) else moment
     seconds = (timezone.now() - moment).total_seconds() if timezone.is_aware(moment) else 0
     if seconds < -60:
-        words = _("in %s") % timesince(timezone.now(), moment, depth=1)
+        words = _("in %s") % timesince(timezone.now(), moment, depth=2)
     elif seconds < 60:
         words = _("just now")
     else:

@@ -8,7 +8,7 @@
     );
     for (const row of table.tBodies.length ? [...table.tBodies].flatMap((b) => [...b.rows]) : []) {
       [...row.cells].forEach((cell, column) => {
-        if (heads[column] && !cell.dataset.label) cell.dataset.label = heads[column];
+        if (heads[column] && !cell.dataset.label && !cell.classList.contains("actions")) cell.dataset.label = heads[column];
       });
     }
     // display:block on a phone would take the table's meaning away from screen readers.
