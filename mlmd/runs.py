@@ -26,6 +26,7 @@ import numpy as np
 from mlmd.errors import Cancelled, InvalidInput
 
 PROGRESS_FILE = "progress.json"
+_BAR_WIDTH = 24
 EXIT_TIME_LIMIT = 124  # as timeout(1) says it
 _EXIT_CODES = {
     signal.SIGTERM: 128 + signal.SIGTERM,
@@ -165,8 +166,18 @@ class Progress:
             content = {"fraction": fraction, "message": message, "eta_s": eta}
             write_json_atomic(self.path, content | {"updated": time.time()} | extra)
         left = "" if eta is None or is_last else f"  ({eta:.0f} s left)"
-        print(f"{100 * fraction:5.1f} %  {message}{left}", file=self.stream, flush=True)
+        self._print(fraction, f"{message}{left}", is_last)
         return True
+
+    def _print(self, fraction: float, text: str, is_last: bool) -> None:
+        line = f"{100 * fraction:5.1f} %  {text}"
+        if not self.stream.isatty():
+            print(line, file=self.stream, flush=True)
+            return
+        # On a terminal one line is drawn over and over.
+        bar = "█" * round(fraction * _BAR_WIDTH)
+        end = "\n" if is_last else ""
+        print(f"\r{bar:·<{_BAR_WIDTH}} {line}\033[K", end=end, file=self.stream, flush=True)
 
     def _seconds_left(self, fraction: float, now: float) -> float | None:
         if fraction >= 1:

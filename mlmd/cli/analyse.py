@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         with arguments.output.open("w", encoding="utf-8", newline="") as stream:
             _write_csv(result, stream)
     if arguments.json:
-        print_json(result)
+        print_json(result, indent=None)
     elif arguments.output is None:
         _write_csv(result, sys.stdout)
         print(_describe(result), file=sys.stderr)

@@ -93,3 +93,19 @@ def test_the_second_interrupt_acts_at_once():
 def test_files_are_written_beside_their_place(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         write_json_atomic(tmp_path / "missing" / "a.json", {})
+
+
+def test_a_terminal_gets_one_line_that_is_drawn_over(tmp_path):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    progress = Progress(None, stream, interval=0)
+    progress.report(0.5, "half")
+    progress.report(1.0, "done")
+    text = stream.getvalue()
+    assert text.count("\n") == 1
+    assert text.count("\r") == 2
+    assert "████████████············" in text
+    assert list(tmp_path.iterdir()) == []
