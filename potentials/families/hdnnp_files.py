@@ -118,7 +118,7 @@ def _ase_example(card: Card) -> str:
 
         from ase.io import read
 
-        from mlmd.hdnnp import load_potential
+        from mlmd.hdnnp.files import load_potential
         from mlmd.hdnnp.calculator import HDNNPCalculator
 
         atoms = read(sys.argv[1])  # any file that ASE reads, with {", ".join(card.facts.elements)}
