@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from mlmd.errors import HostileInput
 from mlmd.formats.issues import IssueLog
+from mlmd.formats.number_block import parse_block, parse_text
 from mlmd.formats.source import Source
 from mlmd.formats.vasprun_cutter import Cutter
 from mlmd.formats.vasprun_labels import LabelMaker
@@ -19,7 +20,6 @@ from mlmd.formats.xml import MAXIMUM_DEPTH, damage_report, new_parser
 from mlmd.frame import FloatArray, Frame
 
 _WANTED_BLOCKS = frozenset(("basis", "positions", "forces", "stress", "selective"))
-_NUMBER_BYTES = b"0123456789+-.eE \t\r\n"
 
 
 @dataclass
@@ -220,11 +220,8 @@ class _Scanner:
         """Take a whole number block; False sends it through expat instead."""
         if self._block_name not in _WANTED_BLOCKS:
             return True
-        numbers = body.replace(b"<v>", b" ").replace(b"</v>", b" ")
-        if b"<" in numbers or b"&" in numbers:
-            return False
-        self._block = _parse(numbers)
-        return True
+        self._block = parse_block(body)
+        return self._block is not None
 
     def _end_block(self, parent: str) -> None:
         name, self._block_name = self._block_name, ""
@@ -235,7 +232,7 @@ class _Scanner:
             return
         block = self._block
         if block is None:
-            block = _parse("".join(self._text).encode("ascii", "replace"))
+            block = parse_text("".join(self._text).encode("ascii", "replace"))
         if self._step is None:
             return
         if name in ("forces", "stress") and parent not in ("calculation", "modeling"):
@@ -250,18 +247,3 @@ class _Scanner:
         if len(words) % 3 == 0 and words:
             free = np.array([w.strip(".").upper().startswith("T") for w in words])
             self.fixed = ~free.reshape(-1, 3)
-
-
-def _parse(numbers: bytes) -> FloatArray | str:
-    """Return (n, 3) numbers, or what stands there instead."""
-    other = numbers.translate(None, _NUMBER_BYTES)
-    if other:
-        wrong = next(w for w in numbers.split() if w.translate(None, _NUMBER_BYTES))
-        return f"“{wrong[:20].decode('ascii', 'replace')}” where a number should be"
-    try:
-        values = np.array(numbers.split(), dtype=np.float64)
-    except ValueError:
-        return "numbers that run into each other"
-    return (
-        values.reshape(-1, 3) if values.size % 3 == 0 else f"{values.size} numbers, not rows of 3"
-    )

@@ -48,7 +48,8 @@ class Cutter:
         self._on_block = on_block
         self._name = name
         self._buffer = b""
-        self._searched = 0
+        self._position = 0  # what is before it has been dealt with
+        self._searched = 0  # no mark or end tag begins between the two
         self._step: Callable[[], bool] = self._markup
         self._end = b""
 
@@ -59,7 +60,10 @@ class Cutter:
             xml.parsers.expat.ExpatError: the markup is damaged.
             HostileInput: a block larger than any real one.
         """
-        self._buffer = self._buffer + chunk if self._buffer else chunk
+        rest = self._buffer[self._position :]
+        self._searched -= self._position
+        self._position = 0
+        self._buffer = rest + chunk if rest else chunk
         if len(self._buffer) > LARGEST_BLOCK:
             raise HostileInput(self._name, "one element of more than a GiB", "a file VASP wrote")
         while self._step():
@@ -67,21 +71,23 @@ class Cutter:
 
     def close(self) -> None:
         """Give the rest to expat, which says whether the document is whole."""
-        self._parser.Parse(self._buffer, False)
-        self._buffer = b""
+        self._pass_on(len(self._buffer))
         self._parser.Parse(b"", True)
 
     def _pass_on(self, stop: int) -> None:
-        """Give the buffer up to ``stop`` to expat."""
-        if stop > 0:
-            self._parser.Parse(self._buffer[:stop], False)
-            self._buffer = self._buffer[stop:]
-        self._searched = 0
+        """Give the bytes up to ``stop`` to expat."""
+        if stop > self._position:
+            self._parser.Parse(self._buffer[self._position : stop], False)
+        self._drop(stop)
+
+    def _drop(self, stop: int) -> None:
+        self._position = self._searched = stop
 
     def _markup(self) -> bool:
         match = _MARK.search(self._buffer, self._searched)
         if match is None:
-            last = self._buffer.rfind(b"<", max(len(self._buffer) - _TAIL, 0))
+            start = max(len(self._buffer) - _TAIL, self._position)
+            last = self._buffer.rfind(b"<", start)
             self._pass_on(len(self._buffer) if last < 0 else last)
             return False
         if match[1] is None and match[2] is None:
@@ -102,10 +108,11 @@ class Cutter:
     def _unparsed(self) -> bool:
         """A comment, CDATA section or processing instruction: expat's, whole."""
         for start, end in _TERMINATORS:
-            if self._buffer.startswith(start):
-                stop = self._buffer.find(end, max(self._searched, len(start)))
+            if self._buffer.startswith(start, self._position):
+                after = self._position + len(start)
+                stop = self._buffer.find(end, max(self._searched, after))
                 if stop < 0:
-                    self._searched = max(len(self._buffer) - len(end), len(start))
+                    self._searched = max(len(self._buffer) - len(end), after)
                     return False
                 self._pass_on(stop + len(end))
                 self._step = self._markup
@@ -115,33 +122,34 @@ class Cutter:
     def _block(self) -> bool:
         stop = self._buffer.find(self._end, self._searched)
         if stop < 0:
-            self._searched = max(len(self._buffer) - len(self._end), 0)
+            self._searched = max(len(self._buffer) - len(self._end), self._position)
             return False
-        body = self._buffer[:stop]
+        body = self._buffer[self._position : stop]
         if b"<!" in body or b"<?" in body or not self._on_block(body):
             # Let expat read it; its own marks, if any, are found on the way.
             self._parser.Parse(body, False)
-        self._buffer = self._buffer[stop:]
-        self._searched = 0
+        self._drop(stop)
         self._step = self._markup
         return True
 
     def _skipped(self) -> bool:
-        stop = self._buffer.find(self._end)
+        stop = self._buffer.find(self._end, self._position)
+        limit = stop if stop >= 0 else len(self._buffer)
         special = [
-            (at, end) for start, end in _TERMINATORS if (at := self._buffer.find(start)) >= 0
+            (at, end)
+            for start, end in _TERMINATORS
+            if (at := self._buffer.find(start, self._position, limit)) >= 0
         ]
-        first = min(special, default=None)
-        if first is not None and (stop < 0 or first[0] < stop):
-            close = self._buffer.find(first[1], first[0] + 2)
+        if special:
+            first, end = min(special)
+            close = self._buffer.find(end, first + 2)
             if close < 0:
                 return False
-            self._buffer = self._buffer[close + len(first[1]) :]
+            self._drop(close + len(end))
             return True
         if stop < 0:
-            self._buffer = self._buffer[-_TAIL:]
+            self._drop(max(len(self._buffer) - _TAIL, self._position))
             return False
-        self._buffer = self._buffer[stop:]
-        self._searched = 0
+        self._drop(stop)
         self._step = self._markup
         return True
