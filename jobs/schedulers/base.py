@@ -43,11 +43,17 @@ class ScriptHeader:
         name: short name for the queue view.
         folder: absolute path of the run directory.
         resources: what the run asks for.
+        queue: partition, queue or resource group; empty for the site's default.
+        account: group or project that pays; empty for the user's default.
+        extra: further options, as the scheduler's own directives take them.
     """
 
     name: str
     folder: str
     resources: Resources
+    queue: str = ""
+    account: str = ""
+    extra: tuple[str, ...] = ()
 
 
 class Scheduler(Protocol):

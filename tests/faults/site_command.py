@@ -1,6 +1,6 @@
 """Small programs that the faults tests run beside the workers.
 
-``python -m tests.faults.site_command set-up|submit|report …``
+``python -m tests.faults.site_command set-up|submit|race|report …``
 """
 
 from __future__ import annotations
@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 
 import django
@@ -41,6 +42,39 @@ def submit(count: int, pause: float) -> None:
         seconds = 0.1 + 0.13 * (made % 8)
         job_create(owner=owner, lab=lab, kind=KIND, title=f"run {made}", spec={"seconds": seconds})
         time.sleep(pause)
+
+
+def race(racers: int) -> None:
+    """Let many threads move one job at the same moment; print who won and who was late."""
+    from django.db import connection
+
+    from jobs import machine
+    from jobs.errors import Overtaken
+    from jobs.models import Job, JobMove
+    from jobs.states import State
+
+    submit(1, 0.0)
+    outcomes: list[str] = []
+    barrier = threading.Barrier(racers)
+
+    def run() -> None:
+        job = Job.objects.get()
+        barrier.wait()
+        try:
+            machine.move(job, State.STAGED)
+            outcomes.append("won")
+        except Overtaken:
+            outcomes.append("late")
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run) for _ in range(racers)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    moves = JobMove.objects.filter(target=State.STAGED).count()
+    json.dump({"outcomes": outcomes, "moves": moves}, sys.stdout)
 
 
 def report() -> None:
@@ -79,6 +113,8 @@ def main(argv: list[str]) -> None:
         set_up()
     elif argv[0] == "submit":
         submit(int(argv[1]), float(argv[2]))
+    elif argv[0] == "race":
+        race(int(argv[1]))
     elif argv[0] == "report":
         report()
     else:

@@ -47,7 +47,7 @@ def set_state(job: Job, state: State, **more: object) -> None:
 def test_an_empty_list_says_what_to_do(page):
     answer = page.get(reverse("jobs:list"))
     assert "No runs yet" in answer.text
-    assert "Train potential" in answer.text
+    assert "a training or a simulation" in answer.text
 
 
 def test_the_list_shows_escaped_titles_and_states_in_words(page, job):
