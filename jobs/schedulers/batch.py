@@ -1,0 +1,86 @@
+"""What all batch systems share: asking once, and a name that carries the token."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from jobs.errors import ClusterTrouble, SubmissionRefused
+from jobs.transports.base import Answer
+from mlmd.launch import Resources
+
+NOBODY_KNOWS = 75  # exit status: an earlier try may have succeeded and the queue can't be read
+
+
+def queue_name(token: str) -> str:
+    """Return the run's name in the queue: ten characters, because Wisteria's table cuts there."""
+    return "m" + re.sub(r"[^0-9a-zA-Z]", "", token)[:9]
+
+
+def submit_once(find: str, submit: str) -> str:
+    """Return a command that submits, unless an earlier try got through.
+
+    Args:
+        find: prints the id of the run that carries our name, nothing when there is none, and
+            fails when the queue can't be read.
+        submit: hands the script over.
+
+    The first try leaves ``job.asked``; where it stands and no answer was kept, the queue and
+    the run's own claim are looked up before anything is submitted a second time.
+    """
+    return (
+        "if [ -e job.asked ]; then "
+        "if [ -s claim/id ]; then cat claim/id; exit 0; fi; "
+        f"found=$({find}) || exit {NOBODY_KNOWS}; "
+        'if [ -n "$found" ]; then printf "%s\\n" "$found"; exit 0; fi; fi; '
+        f": > job.asked; {submit}"
+    )
+
+
+def parse_submit(
+    answer: Answer, accepted: re.Pattern[str], final: re.Pattern[str], name: str
+) -> str:
+    """Return the id in what a submission printed.
+
+    Args:
+        answer: of the submission.
+        accepted: finds the id (group 1) in the output.
+        final: finds refusals that another try won't change.
+        name: of the scheduler, for messages.
+
+    Raises:
+        SubmissionRefused: the scheduler said no, for good.
+        ClusterTrouble: full queues, an unreachable controller, anything unknown.
+    """
+    text = f"{answer.out}\n{answer.err}".strip()
+    if answer.code == NOBODY_KNOWS:
+        raise ClusterTrouble(f"{name}: the queue can't be read, so nothing was submitted again.")
+    # Some sites answer 0 with an error in the text: the id alone says yes.
+    if answer.code == 0 and (match := accepted.search(text)):
+        return match[1]
+    words = " ".join(text.split())[:400] or f"status {answer.code} and no text"
+    if final.search(text):
+        raise SubmissionRefused(f"{name} refused the run: {words}")
+    raise ClusterTrouble(f"{name} did not take the run: {words}")
+
+
+def clock(seconds: int) -> str:
+    """Return a duration as H:MM:SS."""
+    return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+
+
+def total_processes(resources: Resources) -> int:
+    """Return the processes on all nodes."""
+    return resources.nodes * resources.processes
+
+
+def id_list(ids: Sequence[str], separator: str = " ") -> str:
+    """Return ids for a command line.
+
+    Raises:
+        ValueError: an id holds something else than letters, digits and ``._[]-``.
+    """
+    for run_id in ids:
+        if not re.fullmatch(r"[\w.\[\]-]+", run_id):
+            raise ValueError(f"{run_id!r} is no id of a batch system")
+    return separator.join(f"'{run_id}'" if "[" in run_id else run_id for run_id in ids)
