@@ -1,5 +1,17 @@
 """API routes of the room."""
 
-from django.urls import URLPattern
+from django.urls import URLPattern, URLResolver
+from rest_framework.routers import SimpleRouter
 
-urlpatterns: list[URLPattern] = []
+from datasets.api.datasets import DatasetViewSet, VersionViewSet
+from datasets.api.frames import FrameViewSet
+from datasets.api.structures import StructureViewSet
+from datasets.api.uploads import UploadViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("structures", StructureViewSet, basename="structure")
+router.register("datasets", DatasetViewSet, basename="dataset")
+router.register("versions", VersionViewSet, basename="version")
+router.register("frames", FrameViewSet, basename="frame")
+router.register("uploads", UploadViewSet, basename="upload")
+urlpatterns: list[URLPattern | URLResolver] = router.urls

@@ -114,5 +114,14 @@ class DatasetVersion(models.Model):
         return "draft" if self.is_draft else "published"
 
     @property
+    def state_word(self) -> str:
+        words = {"withdrawn": _("withdrawn"), "draft": _("draft"), "published": _("published")}
+        return str(words[self.state])
+
+    @property
+    def number_text(self) -> str:
+        return str(self.number)
+
+    @property
     def elements(self) -> list[str]:
         return [e for e in self.elements_key.split("|") if e]

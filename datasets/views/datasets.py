@@ -131,6 +131,7 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "upload_form": DataUploadForm(),
         "downloads": downloads_of(dataset, chosen),
         "query": query,
+        "drop_fields": [("dataset", dataset.public_id)],
         "may_edit": editable and not dataset.withdrawn_at,
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
     }

@@ -39,7 +39,7 @@ from mlmd.formats.source import safe_name
 _FORM_OVERHEAD = 1 << 20  # bytes of a request beside its files
 
 
-def _too_large(request: HttpRequest) -> str:
+def too_large(request: HttpRequest) -> str:
     """Say that the request is larger than the site takes, before any of it is read."""
     text = request.META.get("CONTENT_LENGTH") or "0"
     size = int(text) if text.isdigit() else 0
@@ -55,7 +55,7 @@ def _receives_files(view: Any) -> Any:
     protected = csrf_protect(view)
 
     def receive(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-        problem = _too_large(request)
+        problem = too_large(request)
         if not problem:
             return protected(request, **kwargs)
         if wants_json(request):

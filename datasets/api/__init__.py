@@ -1,0 +1,1 @@
+"""The room over HTTP: the same selectors and services as the pages."""

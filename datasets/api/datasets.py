@@ -1,0 +1,246 @@
+"""Datasets and versions over HTTP."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import mixins, status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets.access import editable_or_403, visible_or_404
+from datasets.api.labs import lab_of
+from datasets.api.serializers import (
+    DatasetSerializer,
+    FrameIdsSerializer,
+    PublishSerializer,
+    VersionSerializer,
+    WithdrawSerializer,
+)
+from datasets.downloads import FRAME_FILES, frames_response
+from datasets.models import Dataset, DatasetVersion, Frame
+from datasets.search import by_elements, by_words
+from datasets.selections import iterate_frames
+from datasets.selectors import datasets_visible_to, versions_visible_to
+from datasets.services import (
+    dataset_create,
+    dataset_delete,
+    dataset_publish,
+    dataset_update,
+    dataset_withdraw,
+    frames_exclude,
+    frames_restore,
+    version_withdraw,
+)
+from datasets.views.plots import PLOTS
+from labs.exceptions import Refused
+
+FORMAT = OpenApiParameter("file_format", str, OpenApiParameter.PATH, enum=list(FRAME_FILES))
+ENERGY = OpenApiParameter(
+    "energy", str, enum=["free", "sigma0"], description="Which energy the file holds."
+)
+FILE = {(200, "text/plain"): OpenApiTypes.BINARY}
+_FIELDS = ("name", "description", "licence", "tags", "visibility")
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List datasets",
+        parameters=[
+            OpenApiParameter("q", str, description="Words in name, description or tags."),
+            OpenApiParameter("elements", str, description="Chemical symbols."),
+            OpenApiParameter("mode", str, enum=["all", "any", "only"]),
+        ],
+    ),
+    retrieve=extend_schema(summary="Show a dataset with its versions"),
+)
+@extend_schema(tags=["datasets"])
+class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
+    """Frames with labels that belong together, in numbered versions."""
+
+    queryset = Dataset.objects.none()
+    serializer_class = DatasetSerializer
+    lookup_field = "public_id"
+    lookup_value_converter = "uuid"
+    ordering_fields = ["name", "frame_count", "modified_at"]
+
+    def get_queryset(self) -> Any:
+        rows = datasets_visible_to(self.request.user).prefetch_related("versions__dataset")
+        query = self.request.query_params
+        rows = by_words(rows, query.get("q", ""), "name", "description", "tags")
+        return by_elements(rows, query.get("elements", ""), query.get("mode", "all"))
+
+    @extend_schema(
+        summary="Make an empty dataset",
+        examples=[OpenApiExample("A dataset", value={"name": "Silica", "licence": "CC-BY-4.0"})],
+    )
+    def create(self, request: Request) -> Response:
+        asked = self.get_serializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = dataset_create(owner=request.user, lab=lab_of(request), **asked.validated_data)
+        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Change what is said of a dataset")
+    def partial_update(self, request: Request, public_id: Any = None) -> Response:
+        dataset = editable_or_403(Dataset, request.user, public_id)
+        asked = self.get_serializer(dataset, data=request.data, partial=True)
+        asked.is_valid(raise_exception=True)
+        values = {field: getattr(dataset, field) for field in _FIELDS} | asked.validated_data
+        changed = dataset_update(dataset=dataset, actor=request.user, **values)
+        return Response(self.get_serializer(changed).data)
+
+    @extend_schema(summary="Delete a dataset that was never published")
+    def destroy(self, request: Request, public_id: Any = None) -> Response:
+        dataset = editable_or_403(Dataset, request.user, public_id)
+        dataset_delete(dataset=dataset, actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
+    @extend_schema(
+        summary="Publish the draft as the next version",
+        request=PublishSerializer,
+        responses={201: VersionSerializer},
+    )
+    @action(detail=True, methods=["post"])
+    def publish(self, request: Request, public_id: Any = None) -> Response:
+        dataset = editable_or_403(Dataset, request.user, public_id)
+        asked = PublishSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        version = dataset_publish(dataset=dataset, actor=request.user, **asked.validated_data)
+        return Response(VersionSerializer(version).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Withdraw a dataset", request=WithdrawSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, public_id: Any = None) -> Response:
+        dataset = editable_or_403(Dataset, request.user, public_id)
+        asked = WithdrawSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        dataset_withdraw(dataset=dataset, actor=request.user, **asked.validated_data)
+        dataset.refresh_from_db()
+        return Response(self.get_serializer(dataset).data)
+
+    @extend_schema(
+        summary="Leave frames out of the draft",
+        request=FrameIdsSerializer,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=True, methods=["post"])
+    def exclude(self, request: Request, public_id: Any = None) -> Response:
+        dataset, frames = self._frames(request, public_id)
+        count = frames_exclude(dataset=dataset, actor=request.user, frames=frames)
+        return Response({"excluded": count})
+
+    @extend_schema(
+        summary="Take excluded frames back into the draft",
+        request=FrameIdsSerializer,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, public_id: Any = None) -> Response:
+        dataset, frames = self._frames(request, public_id)
+        count = frames_restore(dataset=dataset, actor=request.user, frames=frames)
+        return Response({"restored": count})
+
+    def _frames(self, request: Request, public_id: Any) -> tuple[Dataset, Any]:
+        dataset = editable_or_403(Dataset, request.user, public_id)
+        asked = FrameIdsSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        ids = asked.validated_data["frames"]
+        return dataset, Frame.objects.filter(dataset=dataset, public_id__in=ids)
+
+    @extend_schema(
+        summary="Download the current frames of a dataset",
+        parameters=[FORMAT, ENERGY],
+        responses=FILE,
+    )
+    @action(detail=True, url_path="download/<str:file_format>")
+    def download(
+        self, request: Request, public_id: Any = None, file_format: str = ""
+    ) -> HttpResponseBase:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        rows = Frame.objects.filter(dataset=dataset).current()
+        energy = request.query_params.get("energy", "free")
+        return frames_response(iterate_frames(rows), file_format, dataset.name, energy=energy)
+
+    @extend_schema(
+        summary="A plot of the dataset as JSON",
+        parameters=[OpenApiParameter("name", str, OpenApiParameter.PATH, enum=list(PLOTS))],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=True, url_path="plots/<str:name>")
+    def plots(self, request: Request, public_id: Any = None, name: str = "") -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        if name not in PLOTS:
+            raise NotFound
+        rows = Frame.objects.filter(dataset=dataset).current()
+        return Response(PLOTS[name].draw(rows, ""))
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="List versions",
+        parameters=[OpenApiParameter("dataset", OpenApiTypes.UUID, description="Of one dataset.")],
+    ),
+    retrieve=extend_schema(summary="Show a version with its checksum and citation"),
+)
+@extend_schema(tags=["versions"])
+class VersionViewSet(viewsets.ReadOnlyModelViewSet):
+    """Numbered states of datasets; published ones never change."""
+
+    queryset = DatasetVersion.objects.none()
+    serializer_class = VersionSerializer
+    lookup_field = "public_id"
+    lookup_value_converter = "uuid"
+    ordering_fields = ["published_at", "number", "frame_count"]
+
+    def get_queryset(self) -> Any:
+        rows = versions_visible_to(self.request.user).order_by("dataset_id", "-number")
+        dataset = self.request.query_params.get("dataset")
+        if dataset:
+            rows = rows.filter(dataset=visible_or_404(_datasets(self.request.user), _uuid(dataset)))
+        return rows
+
+    @extend_schema(
+        summary="Download all frames of a version", parameters=[FORMAT, ENERGY], responses=FILE
+    )
+    @action(detail=True, url_path="download/<str:file_format>")
+    def download(
+        self, request: Request, public_id: Any = None, file_format: str = ""
+    ) -> HttpResponseBase:
+        version = visible_or_404(versions_visible_to(request.user), public_id)
+        rows = Frame.objects.in_version(version)
+        name = f"{version.dataset.name}-v{version.number}"
+        energy = request.query_params.get("energy", "free")
+        return frames_response(iterate_frames(rows), file_format, name, energy=energy)
+
+    @extend_schema(summary="Withdraw a published version", request=WithdrawSerializer)
+    @action(detail=True, methods=["post"])
+    def withdraw(self, request: Request, public_id: Any = None) -> Response:
+        version = editable_or_403(DatasetVersion, request.user, public_id)
+        asked = WithdrawSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        version_withdraw(version=version, actor=request.user, **asked.validated_data)
+        version.refresh_from_db()
+        return Response(self.get_serializer(version).data)
+
+
+def _datasets(user: Any) -> Any:
+    return Dataset.objects.visible_to(user)
+
+
+def _uuid(text: str) -> Any:
+    from uuid import UUID
+
+    try:
+        return UUID(text)
+    except ValueError as error:
+        raise Refused(f"dataset: “{text[:40]}” is not a UUID.") from error

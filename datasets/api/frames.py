@@ -1,0 +1,137 @@
+"""Frames over HTTP: the catalog with the page's filters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpResponseBase
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import (
+    OpenApiExample,
+    OpenApiParameter,
+    extend_schema,
+    extend_schema_view,
+)
+from rest_framework import viewsets
+from rest_framework.decorators import action
+from rest_framework.pagination import PageNumberPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from datasets.access import visible_or_404
+from datasets.api.datasets import ENERGY, FILE, FORMAT
+from datasets.api.serializers import FrameDetailSerializer, FrameSerializer
+from datasets.catalog import FRAME_ORDER, catalog_query
+from datasets.downloads import frames_response
+from datasets.models import Frame
+from datasets.pages import CappedPaginator, ordered
+from datasets.selections import iterate_frames
+from datasets.selectors import frames_visible_to
+from datasets.viewer import viewer_payload
+from mlmd.formats.atoms import frame_to_atoms
+
+
+def _parameter(name: str, kind: Any, words: str, **options: Any) -> OpenApiParameter:
+    return OpenApiParameter(name, kind, description=words, **options)
+
+
+FILTERS = [
+    _parameter("dataset", OpenApiTypes.UUID, "Only frames of this dataset."),
+    _parameter("version", int, "Number of a version of that dataset; else the current frames."),
+    _parameter("visibility", str, "Of the dataset.", enum=["private", "lab", "public"]),
+    _parameter("elements", str, "Chemical symbols, for example `Si O`; may be repeated."),
+    _parameter(
+        "mode",
+        str,
+        "Whether all or any of the elements, or only they.",
+        enum=["all", "any", "only"],
+    ),
+    _parameter("formula", str, "Hill formula of the cell, exact."),
+    _parameter("atoms_min", int, "Fewest atoms."),
+    _parameter("atoms_max", int, "Most atoms."),
+    _parameter("energy_min", float, "Lowest energy, eV/atom."),
+    _parameter("energy_max", float, "Highest energy, eV/atom."),
+    _parameter("force_min", float, "Smallest largest force, eV/Å."),
+    _parameter("force_max", float, "Largest force on an atom, eV/Å."),
+    _parameter("functional", str, "Exact; may be repeated."),
+    _parameter("code", str, "Exact; may be repeated."),
+    _parameter("kind", str, "Kind of configuration, exact; may be repeated."),
+    _parameter("compat_key", str, "Level of theory, exact; may be repeated."),
+    _parameter("label_source", str, "`ab initio`, `ml` or `none`."),
+    _parameter("converged", str, "SCF convergence.", enum=["yes", "no", "unknown"]),
+    _parameter("identity", str, "Structure hash or label identity, to find duplicates."),
+]
+SORT = _parameter("sort", str, "Order; a minus in front turns it around.", enum=list(FRAME_ORDER))
+
+
+class FramePages(PageNumberPagination):
+    """Pages whose count stops at 10,000: downloads hold everything."""
+
+    page_size_query_param = "page_size"
+    max_page_size = 1000
+    django_paginator_class = CappedPaginator
+
+
+@extend_schema_view(
+    list=extend_schema(
+        summary="Search frames",
+        parameters=[*FILTERS, SORT],
+        examples=[OpenApiExample("Silica below 5 eV/Å", value="?elements=Si O&force_max=5")],
+    ),
+    retrieve=extend_schema(
+        summary="Show a frame with its document", responses={200: FrameDetailSerializer}
+    ),
+)
+@extend_schema(tags=["frames"])
+class FrameViewSet(viewsets.ReadOnlyModelViewSet):
+    """Labelled configurations of every dataset that you can see."""
+
+    queryset = Frame.objects.none()
+    serializer_class = FrameSerializer
+    pagination_class = FramePages
+    filter_backends: list[Any] = []
+    lookup_field = "public_id"
+    lookup_value_converter = "uuid"
+
+    def get_queryset(self) -> Any:
+        user, query = self.request.user, self.request.query_params
+        if self.action != "list":
+            return frames_visible_to(user).select_related("dataset", "calculation")
+        rows = catalog_query(user, query).frames(user).select_related("dataset")
+        return ordered(rows, query.get("sort"), FRAME_ORDER, "added")
+
+    def get_serializer_class(self) -> Any:
+        return FrameDetailSerializer if self.action == "retrieve" else FrameSerializer
+
+    @extend_schema(
+        operation_id="frames_download_all",
+        summary="Download all frames that the filters find",
+        parameters=[FORMAT, ENERGY, *FILTERS],
+        responses=FILE,
+    )
+    @action(detail=False, url_path="download/<str:file_format>")
+    def download_all(self, request: Request, file_format: str = "") -> HttpResponseBase:
+        rows = catalog_query(request.user, request.query_params).frames(request.user)
+        energy = request.query_params.get("energy", "free")
+        return frames_response(iterate_frames(rows), file_format, "frames", energy=energy)
+
+    @extend_schema(summary="Download a frame", parameters=[FORMAT, ENERGY], responses=FILE)
+    @action(detail=True, url_path="download/<str:file_format>")
+    def download(
+        self, request: Request, public_id: Any = None, file_format: str = ""
+    ) -> HttpResponseBase:
+        row = visible_or_404(frames_visible_to(request.user), public_id)
+        frames = iterate_frames(Frame.objects.filter(pk=row.pk))
+        energy = request.query_params.get("energy", "free")
+        return frames_response(frames, file_format, f"{row.formula}-{row.pk}", energy=energy)
+
+    @extend_schema(
+        summary="Atoms and forces as the 3D view draws them", responses={200: OpenApiTypes.OBJECT}
+    )
+    @action(detail=True)
+    def viewer(self, request: Request, public_id: Any = None) -> Response:
+        row = visible_or_404(frames_visible_to(request.user), public_id)
+        frame = next(iterate_frames(Frame.objects.filter(pk=row.pk)))
+        return Response(
+            viewer_payload(frame_to_atoms(frame), title=row.formula, forces=frame.forces)
+        )
