@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from jobs import machine
 from jobs.clusters import run_folder
-from jobs.exit_record import Cause
+from jobs.exit_record import Cause, ExitRecord
 from jobs.files import EXIT_FILE
 from jobs.following import end, missing_long_enough, read_exit
 from jobs.models import Job
@@ -63,7 +63,7 @@ def cancel(
     if any(file.path == EXIT_FILE for file in files):
         record = read_exit(job, transport)
         if record.cause == Cause.STOPPED:
-            _cancelled(job, exit_code=record.code, ended_at=record.ended)
+            _cancelled(job, record)
         else:
             end(job, record)
     elif entry is None or entry.state == QueueState.ENDED:
@@ -76,15 +76,15 @@ def cancel(
         transport.run(scheduler.kill_command([job.scheduler_id]))
 
 
-def _cancelled(job: Job, **columns: object) -> None:
-    known = {name: value for name, value in columns.items() if value is not None}
+def _cancelled(job: Job, record: ExitRecord | None = None) -> None:
     machine.move(
         job,
         State.CANCELLED,
         reason=_last_reason(job),
         exit_cause=Cause.STOPPED,
         missing_since=None,
-        **known,
+        exit_code=record.code if record else None,
+        ended_at=(record.ended if record else None) or timezone.now(),
     )
 
 

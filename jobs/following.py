@@ -84,7 +84,7 @@ def missing_long_enough(job: Job) -> bool:
     return (now - job.missing_since).total_seconds() >= MISSING_GRACE
 
 
-def end(job: Job, record: ExitRecord, **columns: object) -> None:
+def end(job: Job, record: ExitRecord) -> None:
     """Move a job to ENDED with what is known about its end."""
     machine.move(
         job,
@@ -96,5 +96,4 @@ def end(job: Job, record: ExitRecord, **columns: object) -> None:
         ended_at=record.ended or timezone.now(),
         missing_since=None,
         queue_reason="",
-        **columns,
     )

@@ -13,6 +13,7 @@ from jobs.clusters import resources_of
 from jobs.errors import UnknownKind
 from jobs.kinds import JobKind, kind_of
 from jobs.models import Job, JobMove
+from jobs.services import CANCELLABLE
 from labs.templatetags.mlmd_tags import duration
 
 
@@ -22,6 +23,28 @@ class Attempt:
 
     number: int
     moves: tuple[JobMove, ...]
+
+
+@dataclass(frozen=True)
+class ListRow:
+    """A line of the list of runs.
+
+    Args:
+        job: the run.
+        kind: its kind, in words.
+        may_cancel: whether the reader can stop it.
+    """
+
+    job: Job
+    kind: str
+    may_cancel: bool
+
+
+def list_row(job: Job, *, may_change: bool) -> ListRow:
+    """Return a line of the list."""
+    kind = kind_or_none(job)
+    title = str(kind.title) if kind else job.kind
+    return ListRow(job, title, may_change and job.state in CANCELLABLE)
 
 
 def kind_or_none(job: Job) -> JobKind | None:

@@ -18,7 +18,7 @@ from jobs.downloads import file_response, zip_response
 from jobs.files import SCRIPT_FILE, file_list, job_folder, log_tail
 from jobs.forms import JobFilterForm, TitleForm
 from jobs.models import Job
-from jobs.presentation import attempts_of, kind_or_none, provenance_rows, resource_rows
+from jobs.presentation import attempts_of, kind_or_none, list_row, provenance_rows, resource_rows
 from jobs.selectors import cluster_loads, job_detail, jobs_filtered, jobs_visible_to, may_change
 from labs.exceptions import PermissionDenied, Refused
 from labs.views.forms import refusals_as_messages
@@ -42,21 +42,14 @@ def job_list(request: HttpRequest) -> HttpResponse:
         .editable_by(request.user)
         .values_list("pk", flat=True)
     )
-    rows = [
-        {
-            "job": job,
-            "kind": getattr(kind_or_none(job), "title", job.kind),
-            "may_cancel": job.pk in editable and job.is_active,
-        }
-        for job in page
-    ]
+    rows = [list_row(job, may_change=job.pk in editable) for job in page]
     context = {
         "form": form,
         "page_obj": page,
         "rows": rows,
-        "may_cancel_any": any(row["may_cancel"] for row in rows),
+        "may_cancel_any": any(row.may_cancel for row in rows),
         "has_any": bool(rows) or jobs_visible_to(request.user).exists(),
-        "live": any(row["job"].is_active for row in rows),
+        "live": any(row.job.is_active for row in rows),
     }
     return render(request, "jobs/list.html", context)
 
