@@ -256,6 +256,7 @@ SPECTACULAR_SETTINGS = {
     "DESCRIPTION": "Teacher data, potentials and molecular dynamics over HTTP.",
     "VERSION": "1.0",
     "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["labs.permissions.HasScope"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
 }
 

@@ -1,0 +1,258 @@
+"""What every route promises: who may call it, with what. A route that isn't here fails the test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Route:
+    """A promise about one address and method.
+
+    Args:
+        access: ``open`` (no sign-in), ``own`` (signed in; shows only one's own), ``list``
+            (signed in; shows what one may see of `kind`), ``read`` and ``change`` (one object of
+            `kind`), ``create`` (not for guests), ``manage`` (managers of the lab).
+        kind: of `tests.portal.samples.KINDS`.
+        method: HTTP method.
+        more: other arguments of the address.
+        body: what is sent; ``<kind>`` stands for the public object of that kind, ``<lab>`` for the
+            lab, ``<file>`` for an uploaded file.
+        lacks: a seen object may still answer 404, because the sample has no such content.
+    """
+
+    access: str
+    kind: str = ""
+    method: str = "get"
+    more: dict[str, str] = field(default_factory=dict)
+    body: dict[str, Any] = field(default_factory=dict)
+    lacks: bool = False
+
+
+CHANGES = {"visibility": "lab", "title": "New", "name": "New", "reason": "Wrong."}
+"""Enough for every change, so that nothing but the permission decides."""
+
+
+def read(kind: str, /, lacks: bool = False, **more: str) -> Route:
+    return Route("read", kind, more=more, lacks=lacks)
+
+
+def change(kind: str, method: str = "post", /, lacks: bool = False, **more: str) -> Route:
+    return Route("change", kind, method, more=more, body=dict(CHANGES), lacks=lacks)
+
+
+OPEN, OWN = Route("open"), Route("own")
+OWN_POST = Route("own", method="post")
+
+
+def create(**body: Any) -> Route:
+    return Route("create", method="post", body=body)
+
+
+ROUTES: dict[str, tuple[Route, ...]] = {
+    # portal
+    "portal:home": (OWN,),
+    "portal:search": (OWN,),
+    "portal:api-docs": (OWN,),
+    "portal:health": (OPEN,),
+    "portal:words": (OPEN,),
+    "api:schema": (OWN,),
+    # labs
+    "labs:sign-in": (OPEN,),
+    "labs:sign-out": (OWN_POST,),
+    "labs:password-reset": (OPEN,),
+    "labs:password-reset-done": (OPEN,),
+    "labs:password-reset-confirm": (Route("open", more={"uidb64": "MQ", "token": "x-y"}),),
+    "labs:invitation": (Route("open", kind="secret"),),
+    "labs:account": (OWN,),
+    "labs:password": (OWN,),
+    "labs:language": (OWN_POST,),
+    "labs:tokens": (OWN,),
+    "labs:token-revoke": (Route("own", "token", "post"),),
+    "labs:lab": (OWN,),
+    "labs:switch": (Route("own", method="post", body={"lab": "<lab>"}),),
+    "labs:lab-edit": (Route("manage", method="post", body={"name": "New name"}),),
+    "labs:invite": (
+        Route("manage", method="post", body={"email": "a@x.example", "role": "guest"}),
+    ),
+    "labs:invitation-revoke": (Route("manage", "invitation", "post"),),
+    "labs:member-role": (Route("manage", "membership", "post", body={"role": "member"}),),
+    "labs:member-remove": (Route("manage", "membership", "post"),),
+    "labs:shared-password": (
+        Route("manage", "membership", "post", body={"password": "a b c d e f"}),
+    ),
+    "labs:shared-account": (
+        Route(
+            "manage",
+            method="post",
+            body={"name": "S", "email": "s@x.example", "password": "seven small slabs"},
+        ),
+    ),
+    "labs:audit": (Route("manage"),),
+    "api:me": (OWN,),
+    "api:lab-list": (OWN,),
+    "api:lab-detail": (Route("own", "lab"),),
+    "api:membership-list": (OWN,),
+    "api:token-list": (
+        OWN,
+        Route("own", method="post", body={"name": "x", "scopes": ["read"]}),
+    ),
+    "api:token-detail": (Route("own", "token"), Route("own", "token", "delete")),
+    # jobs
+    "jobs:list": (Route("list", "job"),),
+    "jobs:cancel-many": (OWN_POST,),
+    "jobs:detail": (read("job"),),
+    "jobs:files": (read("job"),),
+    "jobs:file": (read("job", name="job.log"),),
+    "jobs:cancel": (change("job"),),
+    "jobs:retry": (change("job"),),
+    "jobs:rename": (change("job"),),
+    "jobs:visibility": (change("job"),),
+    "jobs:delete": (change("job"),),
+    "jobs:clusters": (OWN,),
+    "api:job-list": (Route("list", "job"),),
+    "api:job-detail": (read("job"), change("job", "delete")),
+    "api:job-files-zip": (read("job"),),
+    "api:job-file": (read("job", name="job.log"),),
+    "api:job-files": (read("job"),),
+    "api:job-log": (read("job"),),
+    "api:job-cancel": (change("job"),),
+    "api:job-retry": (change("job"),),
+    "api:cluster-list": (OWN,),
+    "api:cluster-detail": (Route("own", "cluster"),),
+    # datasets: structures
+    "datasets:structures": (Route("list", "structure"),),
+    "datasets:structure-new": (create(),),
+    "datasets:structure-upload": (create(files="<file>"),),
+    "datasets:structure": (read("structure"),),
+    "datasets:structure-viewer": (read("structure"),),
+    "datasets:structure-download": (read("structure", file_format="poscar"),),
+    # A new structure comes of it; the parent stays: whoever sees it and may create, may build.
+    "datasets:structure-build": (
+        Route("use", "structure", "post", {"builder": "supercell"}, {"repeats": "1"}),
+    ),
+    "datasets:structure-edit": (change("structure"),),
+    "datasets:structure-visibility": (change("structure"),),
+    "datasets:structure-delete": (change("structure"),),
+    "api:structure-list": (
+        Route("list", "structure"),
+        create(builder="bulk", values={"elements": "Si"}, name="Si", visibility="lab", lab="<lab>"),
+    ),
+    "api:structure-detail": (
+        read("structure"),
+        change("structure", "patch"),
+        change("structure", "delete"),
+    ),
+    "api:structure-download": (read("structure", file_format="cif"),),
+    "api:structure-viewer": (read("structure"),),
+    # datasets: uploads
+    "datasets:upload": (create(name="New", files="<file>"),),
+    "datasets:upload-detail": (read("upload"),),
+    "datasets:upload-original": (read("upload"),),
+    "datasets:upload-cancel": (change("upload"),),
+    "datasets:upload-retry": (change("upload"),),
+    "datasets:upload-delete": (change("upload"),),
+    "api:upload-list": (Route("list", "upload"), create(file="<file>")),
+    "api:upload-detail": (read("upload"), change("upload", "delete")),
+    "api:upload-cancel": (change("upload"),),
+    "api:upload-retry": (change("upload"),),
+    "api:upload-original": (read("upload"),),
+    # datasets: teacher data
+    "datasets:list": (Route("list", "dataset"),),
+    "datasets:new": (create(name="New", visibility="lab"),),
+    "datasets:silicon": (create(),),
+    "datasets:detail": (read("dataset"),),
+    "datasets:edit": (change("dataset"),),
+    "datasets:publish": (change("dataset"),),
+    "datasets:visibility": (change("dataset"),),
+    "datasets:withdraw": (change("dataset"),),
+    "datasets:delete": (change("dataset"),),
+    "datasets:exclude": (change("dataset"),),
+    "datasets:download": (read("dataset", file_format="extxyz"),),
+    "datasets:plot": (read("dataset", name="energy"),),
+    "datasets:plot-csv": (read("dataset", name="energy"),),
+    "datasets:frames": (Route("list", "frame"),),
+    "datasets:frames-download": (Route("own", more={"file_format": "jsonl"}),),
+    "datasets:frame": (read("frame"),),
+    "datasets:frame-viewer": (read("frame"),),
+    "datasets:frame-download": (read("frame", file_format="extxyz"),),
+    "datasets:frame-structure": (Route("use", "frame", "post"),),
+    "api:dataset-list": (Route("list", "dataset"), create(name="New", visibility="lab")),
+    "api:dataset-detail": (
+        read("dataset"),
+        change("dataset", "patch"),
+        change("dataset", "delete"),
+    ),
+    "api:dataset-download": (read("dataset", file_format="extxyz"),),
+    "api:dataset-plots": (read("dataset", name="energy"),),
+    "api:dataset-publish": (change("dataset"),),
+    "api:dataset-exclude": (change("dataset"),),
+    "api:dataset-restore": (change("dataset"),),
+    "api:dataset-withdraw": (change("dataset"),),
+    "api:version-list": (Route("list", "version"),),
+    "api:version-detail": (read("version"),),
+    "api:version-download": (read("version", file_format="n2p2"),),
+    "api:version-withdraw": (change("version"),),
+    "api:frame-list": (Route("list", "frame"),),
+    "api:frame-detail": (read("frame"),),
+    "api:frame-download": (read("frame", file_format="extxyz"),),
+    "api:frame-download-all": (Route("own", more={"file_format": "extxyz"}),),
+    "api:frame-viewer": (read("frame"),),
+    # potentials: catalog
+    "potentials:list": (Route("list", "potential"),),
+    "potentials:detail": (read("potential"),),
+    "potentials:edit": (change("potential"),),
+    "potentials:visibility": (change("potential"),),
+    "potentials:delete": (change("potential"),),
+    "potentials:archive": (read("potential"),),
+    "potentials:file": (read("potential", name="input.nn"),),
+    "potentials:parity": (read("potential", lacks=True, quantity="energy"),),
+    "potentials:parity-csv": (read("potential", lacks=True, quantity="energy"),),
+    "api:potential-list": (Route("list", "potential"),),
+    "api:potential-detail": (
+        read("potential"),
+        change("potential", "patch"),
+        change("potential", "delete"),
+    ),
+    "api:potential-archive": (read("potential"),),
+    "api:potential-file": (read("potential", name="input.nn"),),
+    "api:potential-parity": (read("potential", lacks=True, quantity="energy"),),
+    # potentials: training
+    "potentials:train": (create(name="New"),),
+    "potentials:train-preview": (OWN_POST,),
+    "potentials:train-functions": (OWN_POST,),
+    "potentials:training": (read("training"),),
+    "potentials:training-curve": (read("training", quantity="energy"),),
+    "potentials:training-file": (read("training", name="log"),),
+    "api:training-list": (
+        Route("list", "training"),
+        create(name="New", versions=["<version>"], effort="quick"),
+    ),
+    "api:training-detail": (read("training"),),
+    "api:training-cancel": (change("training"),),
+    "api:training-curve": (read("training"),),
+    "api:training-log": (read("training"),),
+    # potentials: molecular dynamics
+    "potentials:simulate": (create(name="New"),),
+    "potentials:simulate-preview": (OWN_POST,),
+    "potentials:simulation": (read("simulation"),),
+    "potentials:simulation-plot": (read("simulation", name="temperature"),),
+    "potentials:simulation-file": (read("simulation", name="log"),),
+    "potentials:trajectory-view": (read("simulation", lacks=True),),
+    "potentials:trajectory": (read("simulation", lacks=True, kind="extxyz"),),
+    "potentials:save-structure": (Route("use", "simulation", "post", lacks=True),),
+    "api:simulation-list": (
+        Route("list", "simulation"),
+        create(name="New", potential="<potential>", structure="<structure>"),
+    ),
+    "api:simulation-detail": (read("simulation"),),
+    "api:simulation-cancel": (change("simulation"),),
+    "api:simulation-log": (read("simulation"),),
+    "api:simulation-structure": (
+        Route("use", "simulation", "post", body={"name": "New"}, lacks=True),
+    ),
+    "api:simulation-table": (read("simulation", lacks=True, name="rdf"),),
+    "api:simulation-thermo": (read("simulation", lacks=True),),
+    "api:simulation-trajectory": (read("simulation", lacks=True, kind="extxyz"),),
+}
