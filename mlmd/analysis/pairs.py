@@ -9,19 +9,23 @@ span the atoms' extent and have no images.
 from __future__ import annotations
 
 import math
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from mlmd.compiled import exact_kernel
 from mlmd.errors import InvalidInput
 
 FloatArray = NDArray[np.float64]
+T = TypeVar("T")
 
-# Enough to keep every core busy; fixed, so that no result depends on the number of threads.
-CHUNKS = 64
+# Handing work to another thread isn't worth it for fewer atoms.
+LEAST_ATOMS_PER_THREAD = 4000
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,18 @@ class Bins:
     offsets: NDArray[np.int64]
     cell: FloatArray
     pbc: NDArray[np.bool_]
+
+    def for_kernel(self, kinds: NDArray[np.int64]) -> tuple[Any, ...]:
+        """Return the arrays in the order that kernels take them, with kinds in bin order."""
+        return (
+            self.positions,
+            kinds,
+            self.first,
+            self.counts,
+            self.offsets,
+            self.cell,
+            self.pbc,
+        )
 
 
 def bounding_cell(
@@ -150,7 +166,33 @@ def _offsets_in_reach(
     return np.ascontiguousarray(grid[distance - diagonal < radius])
 
 
-@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator,unused-ignore]
+def _share_bins(binned: Bins, count: Callable[[int, int], T]) -> list[T]:
+    """Call a kernel for all bins, in threads where there are many atoms.
+
+    Plain threads and not Numba's own: those wait for each other by spinning, which costs
+    a hundred times the work of a small frame on a busy machine.
+    """
+    total = len(binned.first) - 1
+    threads = min(available_threads(), len(binned.positions) // LEAST_ATOMS_PER_THREAD)
+    if threads < 2:
+        return [count(0, total)]
+    # More parts than threads, since dense and empty regions differ.
+    bounds = np.linspace(0, total, 4 * threads + 1).astype(int).tolist()
+    with ThreadPoolExecutor(threads) as pool:
+        return list(pool.map(count, bounds[:-1], bounds[1:]))
+
+
+def available_threads() -> int:
+    """Return how many threads may work: ``NUMBA_NUM_THREADS``, or the cores of this process."""
+    said = os.environ.get("NUMBA_NUM_THREADS", "")
+    if said.isdigit() and int(said) > 0:
+        return int(said)
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@exact_kernel
 def _count_distances(
     positions: Any,
     kinds: Any,
@@ -162,54 +204,53 @@ def _count_distances(
     kinds_count: int,
     radius: float,
     bins: int,
+    start_bin: int,
+    stop_bin: int,
 ) -> Any:
-    """Count each pair and image once by kinds and distance, shape (K·K, bins)."""
-    total = counts[0] * counts[1] * counts[2]
+    """Count each pair and image of some bins' atoms once, shape (K·K, bins)."""
     # One bin more: a distance just below the radius may round up to it.
-    histograms = np.zeros((CHUNKS, kinds_count * kinds_count, bins + 1), dtype=np.int64)
+    h = np.zeros((kinds_count * kinds_count, bins + 1), dtype=np.int64)
     r_c2 = radius * radius
     scale = bins / radius
-    for chunk in numba.prange(CHUNKS):
-        h = histograms[chunk]
-        for c in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
-            begin, end = first[c], first[c + 1]
-            if begin == end:
+    for c in range(start_bin, stop_bin):
+        begin, end = first[c], first[c + 1]
+        if begin == end:
+            continue
+        cz = c % counts[2]
+        cy = (c // counts[2]) % counts[1]
+        cx = c // (counts[1] * counts[2])
+        for a in range(begin, end):
+            row = kinds[a] * kinds_count
+            xa, ya, za = positions[a, 0], positions[a, 1], positions[a, 2]
+            for b in range(a + 1, end):
+                dx, dy, dz = positions[b, 0] - xa, positions[b, 1] - ya, positions[b, 2] - za
+                r2 = dx * dx + dy * dy + dz * dz
+                if r2 < r_c2:
+                    h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
+        for s in range(len(offsets)):
+            x, y, z = cx + offsets[s, 0], cy + offsets[s, 1], cz + offsets[s, 2]
+            wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
+            if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
                 continue
-            cz = c % counts[2]
-            cy = (c // counts[2]) % counts[1]
-            cx = c // (counts[1] * counts[2])
+            x -= wx * counts[0]
+            y -= wy * counts[1]
+            z -= wz * counts[2]
+            d = (x * counts[1] + y) * counts[2] + z
+            sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
+            sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
+            sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
+            start, stop = first[d], first[d + 1]
             for a in range(begin, end):
                 row = kinds[a] * kinds_count
-                xa, ya, za = positions[a, 0], positions[a, 1], positions[a, 2]
-                for b in range(a + 1, end):
-                    dx, dy, dz = positions[b, 0] - xa, positions[b, 1] - ya, positions[b, 2] - za
+                xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
+                for b in range(start, stop):
+                    dx = positions[b, 0] - xa
+                    dy = positions[b, 1] - ya
+                    dz = positions[b, 2] - za
                     r2 = dx * dx + dy * dy + dz * dz
                     if r2 < r_c2:
                         h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
-            for s in range(len(offsets)):
-                x, y, z = cx + offsets[s, 0], cy + offsets[s, 1], cz + offsets[s, 2]
-                wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
-                if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
-                    continue
-                x -= wx * counts[0]
-                y -= wy * counts[1]
-                z -= wz * counts[2]
-                d = (x * counts[1] + y) * counts[2] + z
-                sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
-                sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
-                sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
-                start, stop = first[d], first[d + 1]
-                for a in range(begin, end):
-                    row = kinds[a] * kinds_count
-                    xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
-                    for b in range(start, stop):
-                        dx = positions[b, 0] - xa
-                        dy = positions[b, 1] - ya
-                        dz = positions[b, 2] - za
-                        r2 = dx * dx + dy * dy + dz * dz
-                        if r2 < r_c2:
-                            h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
-    return histograms.sum(axis=0)[:, :bins]
+    return h[:, :bins]
 
 
 def count_distances(
@@ -237,22 +278,22 @@ def count_distances(
         equal kinds counts twice).
     """
     binned = make_bins(positions, cell, pbc, radius)
-    once = _count_distances(
-        binned.positions,
-        np.ascontiguousarray(kinds[binned.order]),
-        binned.first,
-        binned.counts,
-        binned.offsets,
-        binned.cell,
-        binned.pbc,
-        kinds_count,
-        float(radius),
-        bins,
-    ).reshape(kinds_count, kinds_count, bins)
+    sorted_kinds = np.ascontiguousarray(kinds[binned.order])
+
+    kernel: Callable[..., Any] = _count_distances
+
+    def count(start: int, stop: int) -> NDArray[np.int64]:
+        found = kernel(
+            *binned.for_kernel(sorted_kinds), kinds_count, float(radius), bins, start, stop
+        )
+        return np.asarray(found)
+
+    parts = _share_bins(binned, count)
+    once = np.sum(parts, axis=0).reshape(kinds_count, kinds_count, bins)
     return np.asarray(once + once.transpose(1, 0, 2))
 
 
-@numba.njit(cache=True, parallel=True)  # type: ignore[untyped-decorator,unused-ignore]
+@exact_kernel
 def _count_neighbors(
     positions: Any,
     kinds: Any,
@@ -262,42 +303,41 @@ def _count_neighbors(
     cell: Any,
     pbc: Any,
     cutoffs2: Any,
-) -> Any:
-    """Count the neighbours of each sorted atom by their kind, shape (N, K)."""
-    total = counts[0] * counts[1] * counts[2]
-    found = np.zeros((len(positions), len(cutoffs2)), dtype=np.int32)
-    for chunk in numba.prange(CHUNKS):
-        for c in range(chunk * total // CHUNKS, (chunk + 1) * total // CHUNKS):
-            begin, end = first[c], first[c + 1]
-            cz = c % counts[2]
-            cy = (c // counts[2]) % counts[1]
-            cx = c // (counts[1] * counts[2])
-            # Both ±offset and the bin itself, so that only this chunk writes to its atoms.
-            for s in range(-len(offsets), len(offsets) + 1):
-                x, y, z = cx, cy, cz
-                if s > 0:
-                    x, y, z = x + offsets[s - 1, 0], y + offsets[s - 1, 1], z + offsets[s - 1, 2]
-                elif s < 0:
-                    x, y, z = x - offsets[-s - 1, 0], y - offsets[-s - 1, 1], z - offsets[-s - 1, 2]
-                wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
-                if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
-                    continue
-                d = ((x - wx * counts[0]) * counts[1] + y - wy * counts[1]) * counts[2]
-                d += z - wz * counts[2]
-                sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
-                sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
-                sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
-                for a in range(begin, end):
-                    xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
-                    for b in range(first[d], first[d + 1]):
-                        if s == 0 and a == b:
-                            continue
-                        dx = positions[b, 0] - xa
-                        dy = positions[b, 1] - ya
-                        dz = positions[b, 2] - za
-                        if dx * dx + dy * dy + dz * dz < cutoffs2[kinds[a], kinds[b]]:
-                            found[a, kinds[b]] += 1
-    return found
+    found: Any,
+    start_bin: int,
+    stop_bin: int,
+) -> None:
+    """Count the neighbours of the atoms of some bins by their kind, into ``found`` (N, K)."""
+    for c in range(start_bin, stop_bin):
+        begin, end = first[c], first[c + 1]
+        cz = c % counts[2]
+        cy = (c // counts[2]) % counts[1]
+        cx = c // (counts[1] * counts[2])
+        # Both ±offset and the bin itself, so that each atom's row is written here only.
+        for s in range(-len(offsets), len(offsets) + 1):
+            x, y, z = cx, cy, cz
+            if s > 0:
+                x, y, z = x + offsets[s - 1, 0], y + offsets[s - 1, 1], z + offsets[s - 1, 2]
+            elif s < 0:
+                x, y, z = x - offsets[-s - 1, 0], y - offsets[-s - 1, 1], z - offsets[-s - 1, 2]
+            wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
+            if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
+                continue
+            d = ((x - wx * counts[0]) * counts[1] + y - wy * counts[1]) * counts[2]
+            d += z - wz * counts[2]
+            sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
+            sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
+            sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
+            for a in range(begin, end):
+                xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
+                for b in range(first[d], first[d + 1]):
+                    if s == 0 and a == b:
+                        continue
+                    dx = positions[b, 0] - xa
+                    dy = positions[b, 1] - ya
+                    dz = positions[b, 2] - za
+                    if dx * dx + dy * dy + dz * dz < cutoffs2[kinds[a], kinds[b]]:
+                        found[a, kinds[b]] += 1
 
 
 def count_neighbors(
@@ -317,16 +357,16 @@ def count_neighbors(
         cutoffs: largest distance for each pair of kinds, symmetric, shape (K, K), Å; 0 counts none.
     """
     binned = make_bins(positions, cell, pbc, float(cutoffs.max()), divisions=1)
-    found = _count_neighbors(
-        binned.positions,
-        np.ascontiguousarray(kinds[binned.order]),
-        binned.first,
-        binned.counts,
-        binned.offsets,
-        binned.cell,
-        binned.pbc,
-        np.ascontiguousarray(cutoffs**2),
-    )
+    sorted_kinds = np.ascontiguousarray(kinds[binned.order])
+    squares = np.ascontiguousarray(cutoffs**2)
+    found = np.zeros((len(positions), len(cutoffs)), dtype=np.int32)
+
+    kernel: Callable[..., Any] = _count_neighbors
+
+    def count(start: int, stop: int) -> None:
+        kernel(*binned.for_kernel(sorted_kinds), squares, found, start, stop)
+
+    _share_bins(binned, count)
     result = np.empty_like(found)
     result[binned.order] = found
     return np.asarray(result)

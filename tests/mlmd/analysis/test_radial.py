@@ -7,7 +7,7 @@ from ase.build import bulk, molecule
 from ase.geometry.rdf import get_rdf
 
 from mlmd.analysis import radial_distribution
-from mlmd.analysis.pairs import count_distances
+from mlmd.analysis.pairs import count_distances, count_neighbors
 from mlmd.errors import InvalidInput
 
 TRICLINIC = np.array([[5.0, 0.0, 0.0], [2.0, 4.5, 0.0], [-1.5, 1.0, 6.0]])
@@ -159,3 +159,19 @@ def test_flat_cells_and_empty_input_are_refused():
         radial_distribution(np.zeros((0, 2, 3)), np.eye(3), [1, 1])
     with pytest.raises(InvalidInput, match="no atoms"):
         radial_distribution(np.zeros((1, 0, 3)), np.eye(3), [])
+
+
+@pytest.mark.parametrize("threads", ["1", "3"])
+def test_threads_do_not_change_a_count(monkeypatch, threads):
+    rng = np.random.default_rng(6)
+    cell = TRICLINIC * 6
+    positions = rng.uniform(0, 1, (2000, 3)) @ cell
+    kinds = rng.integers(0, 2, 2000)
+    alone = count_distances(positions, cell, PERIODIC, kinds, 2, 6.0, 30)
+    neighbors = count_neighbors(positions, cell, PERIODIC, kinds, np.full((2, 2), 4.0))
+    monkeypatch.setattr("mlmd.analysis.pairs.LEAST_ATOMS_PER_THREAD", 100)
+    monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
+    assert np.array_equal(count_distances(positions, cell, PERIODIC, kinds, 2, 6.0, 30), alone)
+    again = count_neighbors(positions, cell, PERIODIC, kinds, np.full((2, 2), 4.0))
+    assert np.array_equal(again, neighbors)
+    assert neighbors.sum() > 0
