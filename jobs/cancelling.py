@@ -61,7 +61,7 @@ def cancel(
         Overtaken: somebody moved the job.
     """
     if any(file.path == EXIT_FILE for file in files):
-        record = read_exit(job, transport)
+        record = read_exit(job, files, transport)
         if record.cause == Cause.STOPPED:
             _cancelled(job, record)
         else:

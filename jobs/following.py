@@ -5,8 +5,10 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import run_folder
@@ -39,7 +41,7 @@ def follow(
         Overtaken: somebody moved the job.
     """
     if any(file.path == EXIT_FILE for file in files):
-        end(job, read_exit(job, transport))
+        end(job, read_exit(job, files, transport))
         return
     if entry is None or entry.state == QueueState.ENDED:
         if missing_long_enough(job):
@@ -55,12 +57,7 @@ def _by_queue(job: Job, entry: QueueEntry, files: Sequence[RemoteFile]) -> None:
     if entry.state == QueueState.UNKNOWN:
         log.warning("job %s: the queue says %r, which means nothing to us", job.pk, entry.word)
     elif entry.state == QueueState.RUNNING and job.state == State.SUBMITTED:
-        began = next((file.modified_ns for file in files if file.path == CLAIM_FILE), None)
-        started_at = (
-            datetime.datetime.fromtimestamp(began / 1e9, tz=datetime.UTC)
-            if began
-            else timezone.now()
-        )
+        started_at = _written(files, CLAIM_FILE) or timezone.now()
         machine.move(job, State.RUNNING, started_at=started_at, queue_reason=entry.reason)
     elif entry.state == QueueState.QUEUED and job.state == State.RUNNING:
         machine.move(job, State.SUBMITTED, reason=entry.word, queue_reason=entry.reason)
@@ -69,9 +66,24 @@ def _by_queue(job: Job, entry: QueueEntry, files: Sequence[RemoteFile]) -> None:
         job.queue_reason = entry.reason
 
 
-def read_exit(job: Job, transport: Transport) -> ExitRecord:
-    """Return the exit record of a run that has one."""
-    return parse_exit(transport.read(f"{run_folder(job)}/{EXIT_FILE}", 4096))
+def read_exit(job: Job, files: Sequence[RemoteFile], transport: Transport) -> ExitRecord:
+    """Return the exit record of a run that has one.
+
+    The files' time stamps are finer than the whole seconds that the shell can write.
+    """
+    record = parse_exit(transport.read(f"{run_folder(job)}/{EXIT_FILE}", 4096))
+    return replace(
+        record,
+        started=_written(files, CLAIM_FILE) or record.started,
+        ended=_written(files, EXIT_FILE) or record.ended,
+    )
+
+
+def _written(files: Sequence[RemoteFile], path: str) -> datetime.datetime | None:
+    for file in files:
+        if file.path == path:
+            return datetime.datetime.fromtimestamp(file.modified_ns / 1e9, tz=datetime.UTC)
+    return None
 
 
 def missing_long_enough(job: Job) -> bool:
@@ -84,12 +96,23 @@ def missing_long_enough(job: Job) -> bool:
     return (now - job.missing_since).total_seconds() >= MISSING_GRACE
 
 
+def _words(record: ExitRecord) -> str:
+    if record.cause == Cause.FAILED:
+        return _("Status %(code)s.") % {"code": record.code}
+    return {
+        Cause.TIME: _("The time limit was reached."),
+        Cause.STOPPED: _("Stopped by a signal."),
+        Cause.VANISHED: _("No longer on the cluster, and without a record of its end."),
+        Cause.DAMAGED: _("The record of its end can't be read."),
+    }.get(record.cause, "")
+
+
 def end(job: Job, record: ExitRecord) -> None:
     """Move a job to ENDED with what is known about its end."""
     machine.move(
         job,
         State.ENDED,
-        reason="" if record.cause == Cause.OK else record.cause,
+        reason=_words(record),
         exit_cause=record.cause,
         exit_code=record.code,
         started_at=record.started or job.started_at,
