@@ -54,7 +54,7 @@ def bytes_(size: Any) -> str:
         value /= 1024
         step += 1
     digits = 0 if value >= 99.5 else 1 if value >= 9.95 else 2
-    return f"{number_format(value, digits)} {BINARY_UNITS[step]}"
+    return f"{_rounded(value, digits)} {BINARY_UNITS[step]}"
 
 
 @register.filter
@@ -64,7 +64,7 @@ def duration(seconds: Any) -> str:
         return "–"
     total = seconds.total_seconds() if hasattr(seconds, "total_seconds") else float(seconds)
     if total < 10:
-        return pgettext("duration", "%s s") % number_format(max(total, 0), 1)
+        return pgettext("duration", "%s s") % _rounded(max(total, 0), 1)
     whole = round(total)
     spans = (
         (86400, pgettext("duration", "%s d")),
@@ -107,8 +107,13 @@ def digits(value: Any, significant: int = 4) -> str:
     number = float(value)
     if number == 0 or 1e-4 <= abs(number) < 1e6:
         before = len(str(int(abs(number)))) if abs(number) >= 1 else _leading_zeros(number)
-        return number_format(round(number, 12), max(0, int(significant) - before))
+        return _rounded(number, max(0, int(significant) - before))
     return f"{number:.{int(significant) - 1}e}"
+
+
+def _rounded(number: float, decimals: int) -> str:
+    """Return the number in the locale's form; `number_format` alone cuts digits off."""
+    return number_format(f"{number:.{decimals}f}", decimals)
 
 
 def _leading_zeros(number: float) -> int:
