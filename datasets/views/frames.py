@@ -53,7 +53,7 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
     form = FrameFilterForm(
         request.GET,
         facets=facets(frames if chips else scope),
-        datasets=datasets_visible_to(request.user).only("public_id", "name")[:500],
+        datasets=Dataset.objects.visible_to(request.user).only("public_id", "name")[:500],
     )
     page = page_of(
         request,

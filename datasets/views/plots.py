@@ -13,6 +13,7 @@ import numpy as np
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET
 
 from datasets.access import visible_or_404
@@ -23,6 +24,9 @@ from datasets.views.datasets import chosen_version, dataset_frames
 from labs.plots import bars, figure, histogram, scatter
 
 BINS = 50
+
+
+_LEGEND_BESIDE = {"orientation": "v", "x": 1.02, "xanchor": "left", "y": 1, "yanchor": "top"}
 
 
 @dataclass(frozen=True)
@@ -47,7 +51,11 @@ def _energy(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
         for name, group in values.items()
     ]
     if len(every):
-        words = _("Energies of %(n)d frames, from %(low).3f to %(high).3f eV/atom.") % {
+        words = ngettext(
+            "Energy of %(n)d frame: %(low).3f eV/atom.",
+            "Energies of %(n)d frames, from %(low).3f to %(high).3f eV/atom.",
+            len(every),
+        ) % {
             "n": len(every),
             "low": every.min(),
             "high": every.max(),
@@ -68,9 +76,11 @@ def _force(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
     values = grouped_values(frames, "elements_key", "max_force")
     every = np.concatenate([v[:, 0] for v in values.values()]) if values else np.array([])
     if len(every):
-        words = _(
+        words = ngettext(
+            "Largest force on an atom of %(n)d frame: %(most).3f eV/Å.",
             "Largest force on an atom of each of %(n)d frames: median %(median).3f, "
-            "at most %(most).3f eV/Å."
+            "at most %(most).3f eV/Å.",
+            len(every),
         ) % {"n": len(every), "median": float(np.median(every)), "most": every.max()}
     else:
         words = _("No frame has forces.")
@@ -89,7 +99,14 @@ def _volume(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
         scatter(group[:, 0], group[:, 1], name or _("no kind")) for name, group in values.items()
     ]
     count = sum(len(group) for group in values.values())
-    words = _("Energy against volume of %d frames, by kind of configuration.") % count
+    words = (
+        ngettext(
+            "Energy against volume of %d frame.",
+            "Energy against volume of %d frames, by kind of configuration.",
+            count,
+        )
+        % count
+    )
     return figure(traces, _("volume per atom / Å³"), _("energy per atom / eV"), words, csv=csv_url)
 
 
@@ -170,7 +187,9 @@ def _edges(values: Any) -> Any:
     if not len(values):
         return np.array([0.0, 1.0])
     low, high = float(values.min()), float(values.max())
-    return np.linspace(low, high if high > low else low + 1e-3, BINS + 1)
+    if high == low:
+        low, high = low - 0.5, high + 0.5
+    return np.linspace(low, high, BINS + 1)
 
 
 def _bars_between(values: Any, edges: Any, name: str) -> dict[str, Any]:

@@ -122,6 +122,14 @@
           list.push({ elem: symbols[i], x: p[0], y: p[1], z: p[2], serial: list.length, bonds: [], bondOrder: [], properties: { index: i } });
         }
       }
+      // Copies of atoms on the cell's lower faces close the upper faces of the outermost cells.
+      for (const [i, ...step] of (cell && this.data.images) || []) {
+        for (const image of this.images()) {
+          if (step.some((n, axis) => n && image[axis] !== this.repeats[axis] - 1)) continue;
+          const p = shifted(positions[i], cell, image.map((n, axis) => n + step[axis]));
+          list.push({ elem: symbols[i], x: p[0], y: p[1], z: p[2], serial: list.length, bonds: [], bondOrder: [], properties: { index: i } });
+        }
+      }
       return list;
     }
 
@@ -450,7 +458,7 @@
         return;
       }
       if (this.frame !== index) return; // the slider went on meanwhile
-      Object.assign(this.data, { positions: answer.positions, forces: answer.forces ?? null, cell: answer.cell ?? this.data.cell });
+      Object.assign(this.data, { positions: answer.positions, forces: answer.forces ?? null, cell: answer.cell ?? this.data.cell, images: answer.images ?? [] });
       const places = this.atoms();
       const atoms = this.model.selectedAtoms({});
       if (atoms.length !== places.length) return this.draw();
