@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django import forms
+from django.template.loader import render_to_string
+from django.utils.translation import ngettext
 
 from datasets.models import DatasetVersion, Structure
 from potentials.models import Potential
@@ -16,6 +18,10 @@ class SearchableChoices(forms.CheckboxSelectMultiple):
     template_name = "potentials/widgets/searchable_choices.html"
     use_fieldset = True
 
+    def _render(self, template_name: str, context: dict[str, Any], renderer: Any = None) -> str:
+        # Django renders widgets with an engine that doesn't know the site's templates.
+        return render_to_string(template_name, context)
+
 
 class VersionField(forms.ModelMultipleChoiceField):
     """Dataset versions, by public id, with what they hold."""
@@ -26,7 +32,10 @@ class VersionField(forms.ModelMultipleChoiceField):
         super().__init__(to_field_name="public_id", **options)
 
     def label_from_instance(self, version: DatasetVersion) -> str:
-        return f"{version.dataset.name} v{version.number} · {' '.join(version.elements)}"
+        frames = ngettext("%(count)d frame", "%(count)d frames", version.frame_count) % {
+            "count": version.frame_count
+        }
+        return f"{version} · {' '.join(version.elements)} · {frames}"
 
 
 class PotentialField(forms.ModelChoiceField):
@@ -46,4 +55,7 @@ class StructureField(forms.ModelChoiceField):
         super().__init__(to_field_name="public_id", **options)
 
     def label_from_instance(self, structure: Structure) -> str:
-        return f"{structure.name} · {structure.formula} · {structure.n_atoms}"
+        atoms = ngettext("%(count)d atom", "%(count)d atoms", structure.n_atoms) % {
+            "count": structure.n_atoms
+        }
+        return f"{structure.name} · {structure.formula} · {atoms}"

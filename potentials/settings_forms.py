@@ -57,8 +57,12 @@ def settings_values(kind: type, cleaned: Mapping[str, Any], prefix: str = "") ->
         if value in (None, ""):
             if item.optional:
                 values[item.name] = None
+            elif item.type is str and value == "":
+                values[item.name] = value
             continue
-        values[item.name] = value
+        # The form shows six digits: what was left as it stood is the exact default.
+        untouched = item.type is float and value == _rounded(item.default)
+        values[item.name] = item.default if untouched else value
     return values
 
 
@@ -76,6 +80,11 @@ def settings_rows(kind: type, values: Mapping[str, Any]) -> list[dict[str, Any]]
     ]
 
 
+def wrong_labels(form: forms.Form) -> str:
+    """Return the labels of a form's fields with errors, for one sentence."""
+    return ", ".join(str(form.fields[name].label) for name in form.errors if name in form.fields)
+
+
 def _shown(value: Any) -> str:
     if value is None:
         return pgettext("setting", "automatic")
@@ -88,17 +97,14 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _field(item: Description, initial: Any, expert: bool) -> forms.Field:
-    attrs: dict[str, Any] = {}
-    if expert:
-        attrs["data-expert"] = "true"
-        attrs["data-default"] = _default(item)
+def _field(item: Description, initial: Any) -> forms.Field:
+    attrs: dict[str, Any] = {"data-expert": "true", "data-default": _default(item)}
     if item.unit:
         attrs["data-unit"] = item.unit
     common: dict[str, Any] = {
         "label": capfirst(gettext(item.label)),
         "help_text": gettext(item.help) if item.help else "",
-        "initial": initial.value if isinstance(initial, Enum) else initial,
+        "initial": _initial(initial),
     }
     if item.type is bool and not item.optional:
         return forms.BooleanField(required=False, widget=forms.CheckboxInput(attrs), **common)
@@ -125,16 +131,29 @@ def _field(item: Description, initial: Any, expert: bool) -> forms.Field:
             widget=forms.NumberInput({"step": "any", **attrs}),
             **common,
         )
-    return forms.CharField(widget=forms.TextInput(attrs), **common)
+    # Whether an empty text is a value is the settings' own business: they say so when read.
+    return forms.CharField(widget=forms.TextInput(attrs), **{**common, "required": False})
+
+
+def _initial(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value.value
+    return _rounded(value) if isinstance(value, float) else value
+
+
+def _rounded(value: Any) -> float | None:
+    return None if value is None else float(f"{value:.6g}")
 
 
 def _default(item: Description) -> str:
     """Return the default as the expert drawer shows it."""
     default = item.default
     if isinstance(default, Enum):
-        default = default.value
+        default = _word(default)
     if default is None:
         return gettext("chosen for you") if item.optional else ""
+    if default == "":
+        return gettext("chosen for you")
     if isinstance(default, bool):
         return gettext("on") if default else gettext("off")
     number = f"{default:g}" if isinstance(default, float) else gettext(str(default))
@@ -142,7 +161,7 @@ def _default(item: Description) -> str:
 
 
 def _choices(item: Description) -> list[tuple[str, str]]:
-    listed = [(_key(choice), gettext(_key(choice))) for choice in item.choices]
+    listed = [(_key(choice), gettext(_word(choice))) for choice in item.choices]
     if item.optional:
         return [("", pgettext("setting", "automatic")), *listed]
     return listed
@@ -150,6 +169,13 @@ def _choices(item: Description) -> list[tuple[str, str]]:
 
 def _key(choice: Any) -> str:
     return str(choice.value if isinstance(choice, Enum) else choice)
+
+
+def _word(choice: Any) -> str:
+    """Return a choice for people: the name of an enum's member where its value is a letter."""
+    if isinstance(choice, Enum) and len(str(choice.value)) == 1:
+        return choice.name.lower()
+    return _key(choice)
 
 
 def _coerce(item: Description) -> Any:

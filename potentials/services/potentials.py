@@ -9,12 +9,15 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from datasets.models import Licence
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Visibility
 from potentials.archives import checksum_of, sha256_of
 from potentials.families import Outcome
 from potentials.models import Potential, PotentialFile, Training
+
+MOST_NAME = 120
 
 
 @transaction.atomic
@@ -69,16 +72,19 @@ def potential_update(
 ) -> Potential:
     """Change what people say about a potential; its numbers and files never change."""
     _check_editable(potential, actor)
-    if not name.strip():
-        raise Refused(_("The potential needs a name."))
+    if not 0 < len(name.strip()) <= MOST_NAME:
+        raise Refused(
+            _("The potential needs a name of at most %(n)s characters.") % {"n": MOST_NAME}
+        )
+    if licence not in Licence.values:
+        raise Refused(_("“%(value)s” is no licence that is offered.") % {"value": licence})
     if visibility not in Visibility.values:
         raise Refused(_("“%(value)s” is no visibility.") % {"value": visibility})
     potential.name = name.strip()
-    potential.licence = licence.strip()
+    potential.licence = licence
     potential.description = description.strip()
     potential.not_for = not_for.strip()
     potential.visibility = visibility
-    potential.full_clean(exclude=["settings", "validation"])
     potential.save()
     audit_record(actor=actor, verb="potential changed", target=potential, visibility=visibility)
     return potential

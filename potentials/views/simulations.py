@@ -26,7 +26,7 @@ from potentials.player import player_payload
 from potentials.run_words import extrapolation_words, run_warnings, summary_rows
 from potentials.selectors import potentials_visible_to, simulations_visible_to
 from potentials.services.simulations import simulation_start, simulation_structure_save
-from potentials.settings_forms import settings_rows
+from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.simulation_forms import (
     ENSEMBLES,
     STAGE_KINDS,
@@ -76,9 +76,8 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
     plan, problem = None, ""
     valid = form.is_valid() or set(form.errors) <= {"name"}
     if not valid or not stages.is_valid():
-        wrong = [str(form.fields[name].label) for name in form.errors if name in form.fields]
         problem = _("Needs another look: %(fields)s.") % {
-            "fields": ", ".join(wrong) or _("the stages")
+            "fields": wrong_labels(form) or _("the stages")
         }
     else:
         try:

@@ -24,7 +24,7 @@ from potentials.models import Potential, Training
 from potentials.names import file_stem
 from potentials.selectors import trainings_visible_to
 from potentials.services.trainings import training_start
-from potentials.settings_forms import settings_rows
+from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.training_forms import TrainingForm, training_initial
 from potentials.training_plots import CURVE_FILE, QUANTITIES, learning_curve
 from potentials.views.common import job_file, live, run_context
@@ -67,7 +67,7 @@ def train_preview(request: HttpRequest) -> HttpResponse:
     if "versions" in wrong:
         problem = _("Choose at least one dataset version to see what will happen.")
     elif wrong:
-        problem = _("Some settings need another look; then you see here what will happen.")
+        problem = _("Needs another look: %(fields)s.") % {"fields": wrong_labels(form)}
     else:
         asked = form.request(None)
         try:
