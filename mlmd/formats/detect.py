@@ -7,7 +7,9 @@ import re
 from mlmd.errors import FormatError
 from mlmd.formats.registry import FrameFormat
 
-_ACCEPTED = "vasprun.xml, pw.x XML, extended XYZ, n2p2 input.data or JSON lines of documents"
+_ACCEPTED = (
+    "vasprun.xml, pw.x XML or text output, extended XYZ, n2p2 input.data or JSON lines of documents"
+)
 _XML_ROOT = re.compile(rb"<(?!\?|!)([\w:.-]+)")
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
@@ -29,6 +31,8 @@ def detect_format(head: bytes, name: str) -> FrameFormat:
         return _detect_xml(text, name)
     if b"\0" in text:
         raise FormatError(name, "binary content", _ACCEPTED)
+    if re.search(rb"(?m)^\s*Program PWSCF\b", text):
+        return FrameFormat.ESPRESSO_OUT
     first = next((line for line in text.splitlines() if line.strip()), b"")
     if first.startswith(b"{"):
         return FrameFormat.JSONL
@@ -63,8 +67,6 @@ def _detect_xml(text: bytes, name: str) -> FrameFormat:
 def _looks_like(text: bytes) -> str:
     if b"vasp." in text[:200] and b"executed on" in text[:2000]:
         return "VASP's OUTCAR; its vasprun.xml holds the same data"
-    if b"Program PWSCF" in text:
-        return "text output of pw.x; its data-file-schema.xml holds the same data"
     if text.startswith((b"PK\x03\x04", b"ustar")):
         return "an archive; unpack it first"
     first = text.splitlines()[0][:40].decode("utf-8", "replace")

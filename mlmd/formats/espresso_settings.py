@@ -21,6 +21,7 @@ _FUNCTIONALS = {
     "VDW-DF-CX": "vdW-DF-cx",
 }
 _LONG_NAMES = {
+    "SLA PW TPSS TPSS": "TPSS",
     "SLA PZ NOGX NOGC": "LDA",
     "SLA PW NOGX NOGC": "LDA",
     "SLA PW PBX PBC": "PBE",
@@ -51,7 +52,7 @@ def calculation_of(node: Node, general: Node, source: Source) -> Calculation:
     return Calculation(
         code="espresso",
         version=creator.attributes.get("VERSION", "") if creator is not None else "",
-        functional=_functional(functional),
+        functional=functional_name(functional),
         dispersion=_dispersion(node),
         hubbard_u=_hubbard(node),
         cutoff_energy=_scaled(node.find_text("basis/ecutwfc")),
@@ -83,7 +84,8 @@ def _species(node: Node) -> list[Node]:
     return [] if found is None else [c for c in found.children if c.name == "species"]
 
 
-def _functional(name: str) -> str:
+def functional_name(name: str) -> str:
+    """Return the usual name of what pw.x calls a functional."""
     words = " ".join(name.replace("+", " ").split())
     return _LONG_NAMES.get(words) or _FUNCTIONALS.get(words, words)
 

@@ -13,6 +13,7 @@ from mlmd.formats.espresso_settings import calculation_of, species_masses
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.source import Source
 from mlmd.formats.xml import Node, Subtrees
+from mlmd.formats.zero_smearing import energy_at_zero_smearing
 from mlmd.frame import Calculation, FloatArray, Frame
 from mlmd.units import BOHR, HARTREE
 
@@ -152,7 +153,7 @@ def _frame(node: Node, run: _Run, index: int, place: str, log: IssueLog) -> Fram
         positions=positions,
         cell=cell,
         energy=total,
-        energy_sigma0=_sigma0(total, entropy, run.calculation.smearing),
+        energy_sigma0=energy_at_zero_smearing(total, entropy, run.calculation.smearing),
         forces=forces,
         # pw.x prints −σ: a compressed cell has positive diagonal elements.
         stress=None if stress is None else -stress * (HARTREE / BOHR**3),
@@ -164,17 +165,6 @@ def _frame(node: Node, run: _Run, index: int, place: str, log: IssueLog) -> Fram
         flags=("grand-canonical",) if run.grand_canonical else (),
         calculation=calculation,
     )
-
-
-def _sigma0(total: float, entropy: float, smearing: str) -> float | None:
-    """Extrapolate to zero smearing where the textbook says how; ``entropy`` is −TS, eV."""
-    if entropy == 0:
-        return total
-    # Gillan, J. Phys.: Condens. Matter 1, 689 (1989) for Gaussian-like occupations; first-order
-    # Methfessel–Paxton weights as VASP does. Cold smearing has no such rule.
-    weights = {"gaussian": 2, "fermi-dirac": 2, "methfessel-paxton": 3}
-    weight = weights.get(smearing.split(" ")[0])
-    return None if weight is None else total - entropy / weight
 
 
 def _structure(node: Node, run: _Run) -> tuple[NDArray[np.uint8], FloatArray, FloatArray]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
 from typing import TextIO
 
+from mlmd.formats.espresso_out import read_espresso_out
 from mlmd.formats.espresso_xml import read_espresso_xml
 from mlmd.formats.extxyz import read_extxyz, write_extxyz
 from mlmd.formats.issues import IssueLog
@@ -28,6 +29,7 @@ class FrameFormat(StrEnum):
 
     VASPRUN = "vasprun"
     ESPRESSO_XML = "espresso-xml"
+    ESPRESSO_OUT = "espresso-out"
     EXTXYZ = "extxyz"
     N2P2 = "n2p2"
     JSONL = "jsonl"
@@ -36,6 +38,7 @@ class FrameFormat(StrEnum):
 READERS: Mapping[FrameFormat, Reader] = {
     FrameFormat.VASPRUN: read_vasprun,
     FrameFormat.ESPRESSO_XML: read_espresso_xml,
+    FrameFormat.ESPRESSO_OUT: read_espresso_out,
     FrameFormat.EXTXYZ: read_extxyz,
     FrameFormat.N2P2: read_n2p2,
     FrameFormat.JSONL: read_jsonl,

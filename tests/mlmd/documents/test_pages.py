@@ -31,6 +31,7 @@ def test_every_frame_format_is_explained():
     titles = {
         FrameFormat.VASPRUN: "vasprun.xml",
         FrameFormat.ESPRESSO_XML: "data-file-schema.xml",
+        FrameFormat.ESPRESSO_OUT: "pw.x text output",
         FrameFormat.EXTXYZ: "extended XYZ",
         FrameFormat.N2P2: "input.data",
         FrameFormat.JSONL: "JSON lines",
