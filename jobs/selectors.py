@@ -37,7 +37,9 @@ def may_change(user: Any, job: Job) -> bool:
 def running_count(user: Any) -> int:
     """Return how many runs of the person's labs are on their way."""
     labs = user.memberships.values("lab_id")
-    return Job.objects.visible_to(user).filter(lab_id__in=labs, state__in=sorted(ACTIVE)).count()
+    # The inner query takes the index; together with the permissions SQLite would not.
+    active = Job.objects.filter(lab_id__in=labs, state__in=sorted(ACTIVE))
+    return Job.objects.visible_to(user).filter(pk__in=active.values("pk")).count()
 
 
 def clusters_visible_to(user: Any) -> QuerySet[Cluster]:
@@ -89,7 +91,11 @@ def jobs_filtered(user: Any, narrow: JobFilter) -> QuerySet[Job]:
     jobs = jobs_visible_to(user)
     if narrow.text:
         jobs = jobs.filter(title__icontains=narrow.text)
-    if narrow.state:
+    if narrow.state == "active":
+        # Few among very many: found by the index on the state, then checked.
+        active = Job.objects.filter(state__in=sorted(ACTIVE))
+        jobs = jobs.filter(pk__in=active.values("pk"))
+    elif narrow.state:
         jobs = jobs.filter(state__in=sorted(STATE_GROUPS.get(narrow.state, {narrow.state})))
     if narrow.kind:
         jobs = jobs.filter(kind=narrow.kind)
