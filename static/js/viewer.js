@@ -32,6 +32,8 @@
   const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
   const norm = (a) => Math.sqrt(dot(a, a));
   const fixed = (x, digits = 3) => x.toLocaleString(document.documentElement.lang, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+  const unit = (v) => v.map((x) => x / (norm(v) || 1));
+  const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
   const point = (p) => ({ x: p[0], y: p[1], z: p[2] });
 
   function shifted(p, cell, n) {
@@ -150,8 +152,7 @@
       this.marks();
       if (zoom) {
         this.view.zoomTo();
-        this.view.rotate(-78, "x");
-        this.view.rotate(-12, "y");
+        this.stand();
         this.view.zoom(1.15);
       }
       this.view.render();
@@ -369,19 +370,25 @@
       this.say();
     }
 
+    stand() {
+      // Upright: c up, a to the right, b away from the reader, seen a little from the side and above.
+      const [a, b, c] = (this.data.cell || [[1, 0, 0], [0, 1, 0], [0, 0, 1]]).map(unit);
+      const z = unit([0, 1, 2].map((k) => -0.9 * b[k] + 0.32 * a[k] + 0.26 * c[k]));
+      const x = unit(cross(c, z));
+      this.turnTo([x, cross(z, x), z]);
+    }
+
     look(axis) {
-      // Turn so that the cell vector points at the reader and the next one lies to the right.
+      // The cell vector points at the reader and the next one lies to the right.
       const { cell } = this.data;
-      const unit = (v) => v.map((x) => x / (norm(v) || 1));
-      const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
       const z = unit(cell[axis]);
       const next = cell[(axis + 1) % 3];
       const x = unit(minus(next, z.map((value) => value * dot(next, z))));
-      const y = cross(z, x);
-      const m = [x, y, z];
-      const q = quaternion(m);
-      const view = this.view.getView();
-      this.view.setView([...view.slice(0, 4), ...q]);
+      this.turnTo([x, cross(z, x), z]);
+    }
+
+    turnTo(rows) {
+      this.view.setView([...this.view.getView().slice(0, 4), ...quaternion(rows)]);
       this.view.render();
       this.axes();
     }
