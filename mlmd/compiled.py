@@ -23,9 +23,11 @@ def kernel(function: F) -> F:
 
 
 def subkernel(function: F) -> F:
-    """Compile a function that only kernels call: as `kernel`, without a way in from Python.
+    """Compile a function that only kernels call, and that makes no arrays of its own.
 
-    Ways in and out of tables of arrays take longer to compile than most loops.
+    As `kernel`, but without a way in from Python (for tables of arrays that takes longer to
+    compile than most loops) and without counting references: its caller holds the arrays,
+    and an atomic count per slice costs more than a short loop over it.
     """
     compiled = _njit(
         fastmath=True,
@@ -34,6 +36,7 @@ def subkernel(function: F) -> F:
         nogil=True,
         no_cpython_wrapper=True,
         no_cfunc_wrapper=True,
+        _nrt=False,
     )
     return cast(F, compiled(function))
 
