@@ -31,10 +31,10 @@ def _mlmd_here() -> Recipe:
     return Recipe((sys.executable, "-m", "mlmd"), {"PYTHONPATH": str(settings.BASE_DIR)})
 
 
-def run_folder(job: Job) -> str:
-    """Return the absolute path of the run directory of this attempt on the cluster."""
+def run_folder(job: Job, attempt: int | None = None) -> str:
+    """Return the absolute path of an attempt's run directory on the cluster; by default the last."""
     base = job.cluster.work_dir or str(Path(settings.LOCAL_CLUSTER_DIR))
-    return f"{base.rstrip('/')}/{job.public_id}-{job.attempt}"
+    return f"{base.rstrip('/')}/{job.public_id}-{attempt or job.attempt}"
 
 
 def cores_of(cluster: Cluster) -> int | None:

@@ -164,3 +164,14 @@ class Submission(models.Model):
 
     def __str__(self) -> str:
         return f"{self.job} · {self.attempt} · {self.scheduler_id or '?'}"
+
+
+class Leftover(models.Model):
+    """A run directory on a cluster whose job was deleted; the sweep removes it."""
+
+    cluster = models.ForeignKey(Cluster, on_delete=models.CASCADE, related_name="leftovers")
+    folder = models.TextField()
+    due_at = models.DateTimeField(db_index=True)
+
+    def __str__(self) -> str:
+        return f"{self.cluster}:{self.folder}"

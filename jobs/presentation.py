@@ -98,7 +98,9 @@ def provenance_rows(job: Job, user: Any) -> list[dict[str, Any]]:
     parent = visible.filter(pk=job.parent_id).first() if job.parent_id else None
     if parent:
         rows.append(_job_row(_("Cloned from"), parent))
-    rows += [_job_row(_("Clone"), clone) for clone in visible.filter(parent=job)[:5]]
+    rows += [
+        _job_row(_("Clone"), clone) for clone in visible.filter(pk__in=job.clones.values("pk"))[:5]
+    ]
     return rows
 
 

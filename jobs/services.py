@@ -13,10 +13,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
+from jobs.clusters import run_folder
 from jobs.errors import Overtaken
 from jobs.files import job_folder
 from jobs.kinds import kind_of
-from jobs.models import Cluster, Job
+from jobs.models import Cluster, Job, Leftover
 from jobs.nudge import cluster_nudge, job_nudge
 from jobs.states import State
 from labs.audit import audit_record
@@ -232,6 +233,11 @@ def job_delete(*, job: Job, actor: Any) -> None:
     if not job.is_final:
         raise Refused(_("“%(job)s” is still on its way; cancel it first.") % {"job": job})
     folder, public_id = job_folder(job), job.public_id
+    now = timezone.now()
+    Leftover.objects.bulk_create(
+        Leftover(cluster=job.cluster, folder=run_folder(job, attempt), due_at=now)
+        for attempt in range(1, job.attempt + 1)
+    )
     audit_record(actor=actor, verb="run deleted", target=job)
     try:
         job.delete()

@@ -11,7 +11,7 @@ from django.utils import timezone
 from jobs.clusters import run_folder
 from jobs.errors import ClusterTrouble
 from jobs.leases import held
-from jobs.models import Cluster, Job
+from jobs.models import Cluster, Job, Leftover
 from jobs.nudge import cluster_nudge, job_nudge
 from jobs.states import FINAL, ON_CLUSTER, STEPPED
 from jobs.transports import connection
@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 AT_ONCE = 100  # jobs a sweep wakes workers for
 NUDGE_AGAIN = 5.0  # s until a job that nobody has taken up is announced once more
 CLEANED_AT_ONCE = 10
+NEXT_TRY = datetime.timedelta(days=1)  # after a folder could not be removed
 
 
 def sweep() -> None:
@@ -42,6 +43,7 @@ def sweep() -> None:
     for pk in _clusters_due(now, free):
         cluster_nudge(pk)
     _clean(now)
+    _clean_leftovers(now)
 
 
 def _clusters_due(now: datetime.datetime, free: Q) -> list[int]:
@@ -64,11 +66,23 @@ def _clean(now: datetime.datetime) -> None:
             try:
                 with connection(job.cluster) as transport:
                     for attempt in range(1, job.attempt + 1):
-                        job.attempt = attempt
-                        transport.remove_folder(run_folder(job))
+                        transport.remove_folder(run_folder(job, attempt))
             except ClusterTrouble as error:
                 log.warning("job %s: %s; trying again tomorrow", job.pk, error)
-                later = now + datetime.timedelta(days=1)
-                Job.objects.filter(pk=job.pk).update(clean_at=later)
+                Job.objects.filter(pk=job.pk).update(clean_at=now + NEXT_TRY)
             else:
                 Job.objects.filter(pk=job.pk).update(clean_at=None)
+
+
+def _clean_leftovers(now: datetime.datetime) -> None:
+    """Remove run directories of deleted jobs; two sweeps that remove the same one do no harm."""
+    doomed = Leftover.objects.filter(due_at__lte=now).select_related("cluster")
+    for leftover in doomed.order_by("due_at")[:CLEANED_AT_ONCE]:
+        try:
+            with connection(leftover.cluster) as transport:
+                transport.remove_folder(leftover.folder)
+        except ClusterTrouble as error:
+            log.warning("%s: %s; trying again tomorrow", leftover, error)
+            Leftover.objects.filter(pk=leftover.pk).update(due_at=now + NEXT_TRY)
+        else:
+            Leftover.objects.filter(pk=leftover.pk).delete()

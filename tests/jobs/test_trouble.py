@@ -17,11 +17,11 @@ from jobs.clusters import run_folder
 from jobs.errors import ClusterTrouble
 from jobs.files import job_folder
 from jobs.kinds import JobKind, register
-from jobs.models import Cluster, Job
+from jobs.models import Cluster, Job, Leftover
 from jobs.moves import replay
 from jobs.schedulers import QueueEntry, QueueState
 from jobs.schedulers.direct import DirectScheduler
-from jobs.services import job_cancel, job_create, job_retry
+from jobs.services import job_cancel, job_create, job_delete, job_retry
 from jobs.states import State
 from jobs.submission import guarded
 from jobs.transports.local import LocalTransport
@@ -364,8 +364,18 @@ def test_two_sweeps_announce_a_job_once(job, django_capture_on_commit_callbacks,
 
 
 def test_an_idle_sweep_is_cheap(cluster, django_assert_max_num_queries):
-    with django_assert_max_num_queries(3):
+    with django_assert_max_num_queries(4):
         sweeping.sweep()
+
+
+def test_a_deleted_run_leaves_nothing_on_the_cluster(job, until, owner):
+    job = until(job, State.DONE)
+    folder = run_folder(job)
+    job_delete(job=job, actor=owner)
+    assert os.path.isdir(folder)
+    sweeping.sweep()
+    assert not os.path.exists(folder)
+    assert not Leftover.objects.exists()
 
 
 def test_the_clusters_copy_goes_when_its_time_has_come_and_ours_stays(job, until):
