@@ -11,6 +11,8 @@ _ACCEPTED = (
     "vasprun.xml, pw.x XML or text output, extended XYZ, n2p2 input.data or JSON lines of documents"
 )
 _XML_ROOT = re.compile(rb"<(?!\?|!)([\w:.-]+)")
+# Far more than any prolog, and short enough for a search that may be quadratic.
+_XML_PROLOG = 8192
 _COMMENT = re.compile(rb"<!--.*?-->", re.DOTALL)
 
 
@@ -31,7 +33,7 @@ def detect_format(head: bytes, name: str) -> FrameFormat:
         return _detect_xml(text, name)
     if b"\0" in text:
         raise FormatError(name, "binary content", _ACCEPTED)
-    if re.search(rb"(?m)^\s*Program PWSCF\b", text):
+    if re.search(rb"(?m)^[ \t]*Program PWSCF\b", text):
         return FrameFormat.ESPRESSO_OUT
     first = next((line for line in text.splitlines() if line.strip()), b"")
     if first.startswith(b"{"):
@@ -51,7 +53,7 @@ def _as_ascii(head: bytes) -> bytes:
 
 
 def _detect_xml(text: bytes, name: str) -> FrameFormat:
-    root = _XML_ROOT.search(_COMMENT.sub(b"", text))
+    root = _XML_ROOT.search(_COMMENT.sub(b"", text[:_XML_PROLOG]))
     tag = root[1].decode("ascii", "replace") if root else ""
     if tag == "modeling":
         return FrameFormat.VASPRUN

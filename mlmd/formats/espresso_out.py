@@ -19,6 +19,8 @@ from mlmd.formats.zero_smearing import energy_at_zero_smearing
 from mlmd.frame import Calculation, FloatArray, Frame
 from mlmd.units import BOHR, RYDBERG
 
+# pw.x writes nothing of interest beyond a few hundred characters.
+_LONGEST_LINE = 2000
 _LENGTH_UNITS = {"bohr": BOHR, "angstrom": 1.0}
 
 
@@ -81,7 +83,7 @@ class _Output:
         if self._reading and self._take_row(line):
             return
         stripped = line.strip()
-        if not stripped:
+        if not stripped or len(stripped) > _LONGEST_LINE:
             return
         if self._calculation is None:
             self._header.take(stripped)

@@ -30,6 +30,7 @@ _PAIR = re.compile(
     r"""(?P<key>[^\s="']+)(?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}|\[[^\]]*\]|\S+))?"""
 )
 _ESCAPE = re.compile(r"\\(.)")
+_LONGEST_COMMENT = 1 << 20
 _PREFIXES = ("", "ref_", "dft_")
 _WIDTHS = {"S": str, "R": float, "I": float, "L": str}
 _SPECIES = ("species", "element", "z", "numbers")
@@ -120,6 +121,8 @@ def _columns(properties: str) -> list[_Column]:
 
 
 def _frame(comment: str, rows: list[str], place: str, log: IssueLog) -> Frame:
+    if len(comment) > _LONGEST_COMMENT:
+        raise ValueError(f"a comment line of {len(comment)} characters")
     info = parse_comment(comment)
     lower = {key.lower(): value for key, value in info.items()}
     arrays = _arrays(rows, _columns(lower.get("properties", "species:S:1:pos:R:3")), lower)

@@ -147,9 +147,9 @@ def detect_structure(head: bytes) -> StructureFormat | None:
     meaningful = [line for line in lines if line and not line.startswith(("#", "!"))]
     if not meaningful or "\0" in text or meaningful[0].startswith(("<", "{")):
         return None
-    if re.search(r"(?mi)^\s*(data_\S|_cell_length_a\b|_atom_site)", text):
+    if re.search(r"(?mi)^[ \t]*(data_\S|_cell_length_a\b|_atom_site)", text):
         return StructureFormat.CIF
-    if re.search(r"(?mi)^\s*&(control|system)\b", text):
+    if re.search(r"(?mi)^[ \t]*&(control|system)\b", text):
         return StructureFormat.ESPRESSO_IN
     if meaningful[0].split()[0].upper() in _XSF_WORDS:
         return StructureFormat.XSF

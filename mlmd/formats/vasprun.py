@@ -13,7 +13,7 @@ from mlmd.errors import HostileInput
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.number_block import parse_block, parse_text
 from mlmd.formats.source import Source
-from mlmd.formats.vasprun_cutter import Cutter
+from mlmd.formats.vasprun_cutter import LARGEST_BLOCK, Cutter
 from mlmd.formats.vasprun_labels import LabelMaker
 from mlmd.formats.vasprun_settings import Header
 from mlmd.formats.xml import MAXIMUM_DEPTH, damage_report, new_parser
@@ -88,6 +88,7 @@ class _Scanner:
         self._step: Step | None = None
         self._path: list[str] = []
         self._text: list[str] = []
+        self._text_size = 0
         self._item = ""
         self._block_name = ""
         self._block: FloatArray | str | None = None
@@ -97,7 +98,7 @@ class _Scanner:
         parser = self._parser = new_parser(name)
         parser.StartElementHandler = self._start
         parser.EndElementHandler = self._end
-        parser.CharacterDataHandler = self._text.append
+        parser.CharacterDataHandler = self._take_text
         self.cutter = Cutter(parser, self._take_block, name)
 
     def drain(self, at_end: bool = False) -> list[Step]:
@@ -119,6 +120,7 @@ class _Scanner:
             )
         if tag != "v" or not self._block_name:
             self._text.clear()
+            self._text_size = 0
         match tag:
             case "i" | "v":
                 self._item = attributes.get("name", "")
@@ -137,6 +139,12 @@ class _Scanner:
             case "structure" if not self._in_calculation and not attributes and self._depth == 2:
                 self._finish_step()
                 self._step = Step(self._parser.CurrentLineNumber, machine_learned=True)
+
+    def _take_text(self, text: str) -> None:
+        self._text.append(text)
+        self._text_size += len(text)
+        if self._text_size > LARGEST_BLOCK:
+            raise HostileInput(self._name, "a text of more than a GiB", "a file VASP wrote")
 
     @property
     def _depth(self) -> int:

@@ -29,6 +29,7 @@ _TERMINATORS = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 # Longer than the longest mark: the tail kept back so that none is cut in two.
 _TAIL = 40
 LARGEST_BLOCK = 1 << 30
+LARGEST_COMMENT = 1 << 20
 
 
 class Cutter:
@@ -47,7 +48,7 @@ class Cutter:
         self._parser = parser
         self._on_block = on_block
         self._name = name
-        self._buffer = b""
+        self._buffer = bytearray()
         self._position = 0  # what is before it has been dealt with
         self._searched = 0  # no mark or end tag begins between the two
         self._step: Callable[[], bool] = self._markup
@@ -60,10 +61,10 @@ class Cutter:
             xml.parsers.expat.ExpatError: the markup is damaged.
             HostileInput: a block larger than any real one.
         """
-        rest = self._buffer[self._position :]
+        del self._buffer[: self._position]
         self._searched -= self._position
         self._position = 0
-        self._buffer = rest + chunk if rest else chunk
+        self._buffer += chunk
         if len(self._buffer) > LARGEST_BLOCK:
             raise HostileInput(self._name, "one element of more than a GiB", "a file VASP wrote")
         while self._step():
@@ -112,6 +113,7 @@ class Cutter:
                 after = self._position + len(start)
                 stop = self._buffer.find(end, max(self._searched, after))
                 if stop < 0:
+                    self._check_comment(self._position)
                     self._searched = max(len(self._buffer) - len(end), after)
                     return False
                 self._pass_on(stop + len(end))
@@ -119,12 +121,16 @@ class Cutter:
                 return True
         return False
 
+    def _check_comment(self, start: int) -> None:
+        if len(self._buffer) - start > LARGEST_COMMENT:
+            raise HostileInput(self._name, "a comment without an end", "a file VASP wrote")
+
     def _block(self) -> bool:
         stop = self._buffer.find(self._end, self._searched)
         if stop < 0:
             self._searched = max(len(self._buffer) - len(self._end), self._position)
             return False
-        body = self._buffer[self._position : stop]
+        body = bytes(self._buffer[self._position : stop])
         if b"<!" in body or b"<?" in body or not self._on_block(body):
             # Let expat read it; its own marks, if any, are found on the way.
             self._parser.Parse(body, False)
@@ -144,6 +150,7 @@ class Cutter:
             first, end = min(special)
             close = self._buffer.find(end, first + 2)
             if close < 0:
+                self._check_comment(first)
                 return False
             self._drop(close + len(end))
             return True

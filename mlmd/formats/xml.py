@@ -16,6 +16,8 @@ from mlmd.formats.issues import IssueLog
 from mlmd.formats.source import Source
 
 MAXIMUM_DEPTH = 200
+LARGEST_TREE = 2 << 30  # bytes in memory
+_NODE_SIZE = 500
 # Any other would be looked up among Python's codecs, most of which expat can't use.
 _ENCODINGS = frozenset(
     (
@@ -93,8 +95,13 @@ class Node:
 
     name: str
     attributes: dict[str, str]
-    text: str = ""
+    parts: list[str] = field(default_factory=list)
     children: list[Node] = field(default_factory=list)
+
+    @property
+    def text(self) -> str:
+        """The element's own text."""
+        return "".join(self.parts)
 
     def find(self, path: str) -> Node | None:
         """Return the first descendant along ``a/b/c``, or None."""
@@ -128,6 +135,7 @@ class Subtrees:
     _stack: list[Node] = field(default_factory=list)
     _done: list[Node] = field(default_factory=list)
     _depth: int = 0
+    _size: int = 0
 
     def __iter__(self) -> Iterator[Node]:
         parser = self._parser = new_parser(self.source.name)
@@ -170,6 +178,7 @@ class Subtrees:
             node = Node(name, attributes)
             self._stack[-1].children.append(node)
             self._stack.append(node)
+            self._grow(_NODE_SIZE)
         elif name in self.wanted:
             self._stack.append(Node(name, attributes))
 
@@ -198,7 +207,16 @@ class Subtrees:
             node = self._stack.pop()
             if not self._stack:
                 self._done.append(node)
+                self._size = 0
+
+    def _grow(self, size: int) -> None:
+        self._size += size
+        if self._size > LARGEST_TREE:
+            raise HostileInput(
+                self.source.name, f"one element of {LARGEST_TREE >> 20} MiB", "a file pw.x wrote"
+            )
 
     def _text(self, text: str) -> None:
         if self._stack:
-            self._stack[-1].text += text
+            self._stack[-1].parts.append(text)
+            self._grow(len(text))

@@ -3,6 +3,7 @@
 import bz2
 import gzip
 import lzma
+import time
 import tracemalloc
 from contextlib import suppress
 
@@ -218,6 +219,34 @@ def test_deep_nesting_is_refused(tmp_path, root):
     text = f"<{root}><step>" + "<a>" * 100_000
     with pytest.raises(HostileInput, match="nested"):
         outcome(saved(tmp_path, text))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<modeling>" + b"<!-- " * 400_000,
+        b"<!-- " * 400_000,
+        b"<modeling><dos><!-- " + b"x" * 80_000_000,
+        b'<modeling><varray name="forces">' + b" " * 80_000_000,
+        b"<espresso><step><a>" + b" " * 80_000_000,
+        b"Program PWSCF v.7.2\n" + b"x" * 4_000_000,
+        b"Program PWSCF v.7.2\n" + b"\n" * 4_000_000,
+        b" \n" * 30_000 + b"&" + b"\n" * 500_000,
+        b"1\n" + b"a={" * 1_000_000 + b"\nH 0 0 0\n",
+        b"1\n" + b'a="' * 300_001 + b"\nH 0 0 0\n",
+        b"begin\ncomment " + b'kind="' * 300_001 + b"\nend\n",
+        b'{"a":' * 300_000,
+        b"9" * 4_000_000,
+    ],
+    ids=range(13),
+)
+def test_content_made_to_waste_time_is_dealt_with_quickly(tmp_path, content):
+    path = saved(tmp_path, content)
+    start = time.process_time()
+    for read in (outcome, read_structures):
+        with suppress(InvalidInput):
+            read(path)
+    assert time.process_time() - start < 5
 
 
 @given(data=st.data())
