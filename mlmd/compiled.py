@@ -1,8 +1,11 @@
-"""Numba's decorator with types that a checker understands."""
+"""Numba's decorator with types that a checker understands, and a cache that notices changes."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from numba import njit
@@ -18,8 +21,7 @@ def kernel(function: F) -> F:
 
     Fast mode takes every number to be finite: callers check that before.
     """
-    compiled = _njit(fastmath=True, error_model="numpy", cache=True, nogil=True)
-    return cast(F, compiled(function))
+    return _compiled(function, fastmath=True)
 
 
 def subkernel(function: F) -> F:
@@ -29,24 +31,37 @@ def subkernel(function: F) -> F:
     compile than most loops) and without counting references: its caller holds the arrays,
     and an atomic count per slice costs more than a short loop over it.
     """
-    compiled = _njit(
-        fastmath=True,
-        error_model="numpy",
-        cache=True,
-        nogil=True,
-        no_cpython_wrapper=True,
-        no_cfunc_wrapper=True,
-        _nrt=False,
+    return _compiled(
+        function, fastmath=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False
     )
-    return cast(F, compiled(function))
 
 
 def inline_kernel(function: F) -> F:
     """Compile a function to be pasted into the kernels that call it."""
-    compiled = _njit(fastmath=True, error_model="numpy", cache=True, nogil=True, inline="always")
-    return cast(F, compiled(function))
+    return _compiled(function, fastmath=True, inline="always")
 
 
 def exact_kernel(function: F) -> F:
     """Compile a function whose arithmetic keeps its order and sees NaN and infinity."""
-    return cast(F, _njit(error_model="numpy", cache=True, nogil=True)(function))
+    return _compiled(function)
+
+
+def _compiled(function: F, **options: object) -> F:
+    dispatcher = _njit(error_model="numpy", nogil=True, cache=True, **options)(function)
+    # Numba takes a cached kernel as good while the kernel's own file is unchanged, and would
+    # go on using old machine code after a change in another file that it calls into.
+    file = getattr(getattr(dispatcher, "_cache", None), "_cache_file", None)
+    if file is not None and hasattr(file, "_source_stamp"):
+        file._source_stamp = _stamp(Path(function.__code__.co_filename).parent)
+    return cast(F, dispatcher)
+
+
+@cache
+def _stamp(folder: Path) -> str:
+    """Return a digest of all kernels in a folder, and of how they are compiled."""
+    digest = hashlib.sha256()
+    for path in (Path(__file__), *sorted(folder.glob("*.py"))):
+        source = path.read_bytes()
+        if path == Path(__file__) or b"mlmd.compiled import" in source:
+            digest.update(source)
+    return digest.hexdigest()
