@@ -61,59 +61,60 @@ def _parse_rectangle(body: bytes) -> FloatArray | None:
     rectangle = np.frombuffer(
         body[start:stop] + body[start + width : start + pitch], dtype=np.uint8
     ).reshape(rows + 1, pitch)
-    inside = rectangle[:, 3 : width - 4]
-    first = bytes(inside[0])
-    frame = np.r_[0:3, width - 4 : pitch]
-    if not (rectangle[:, frame] == rectangle[0, frame]).all():
+    # Characters of one column side by side in memory: every step below runs along columns.
+    columns = np.ascontiguousarray(rectangle.T)
+    tags = np.r_[0:3, width - 4 : pitch]
+    if not (columns[tags] == columns[tags, :1]).all():
         return None
-    if bytes(rectangle[0, width:]).strip():
+    first = bytes(rectangle[0])
+    if first[width:].strip():
         return None
-    return _parse_fields(inside, first)
+    return _parse_fields(columns[3 : width - 4], first[3 : width - 4])
 
 
-def _parse_fields(rows: Characters, first: bytes) -> FloatArray | None:
+def _parse_fields(columns: Characters, first: bytes) -> FloatArray | None:
     points = [i for i, c in enumerate(first) if c == _POINT]
     if len(points) != 3:
         return None
-    values = np.empty((len(rows), 3))
+    values = np.empty((columns.shape[1], 3))
     begin = 0
-    for column, point in enumerate(points):
+    for axis, point in enumerate(points):
         end = point + 1
         while end < len(first) and 0 <= first[end] - _ZERO <= 9:
             end += 1
-        numbers = _parse_field(rows[:, begin:end], point - begin)
+        numbers = _parse_field(columns[begin:end], point - begin)
         if numbers is None:
             return None
-        values[:, column] = numbers
+        values[:, axis] = numbers
         begin = end
-    return values if (rows[:, begin:] == _SPACE).all() else None
+    return values if (columns[begin:] == _SPACE).all() else None
 
 
 def _parse_field(field: Characters, point: int) -> FloatArray | None:
-    """Return the numbers of one column of text, whose decimal point is at ``point``."""
-    decimals = field.shape[1] - point - 1
+    """Return the numbers of one field of text, whose decimal point is in column ``point``."""
+    decimals = len(field) - point - 1
     if not 0 < point <= _MOST_COLUMNS or decimals > _MOST_COLUMNS:
         return None
     digits = field - np.uint8(_ZERO)  # wraps round, so that only digits are below 10
     is_digit = digits < 10
-    minus = field[:, :point] == _MINUS
+    minus = field[:point] == _MINUS
     # Spaces, at most one sign, digits: after the first mark only digits may follow.
-    marked = is_digit[:, :point] | minus
+    marked = is_digit[:point] | minus
     well_formed = (
-        (field[:, point] == _POINT).all()
-        and is_digit[:, point + 1 :].all()
-        and is_digit[:, point - 1].all()
-        and not is_digit[:, 0].any()
-        and (marked | (field[:, :point] == _SPACE)).all()
-        and (is_digit[:, 1:point] | ~marked[:, :-1]).all()
+        (field[point] == _POINT).all()
+        and is_digit[point + 1 :].all()
+        and is_digit[point - 1].all()
+        and not is_digit[0].any()
+        and (marked | (field[:point] == _SPACE)).all()
+        and (is_digit[1:point] | ~marked[:-1]).all()
     )
     if not well_formed:
         return None
-    places = np.zeros(field.shape[1])
+    places = np.zeros(len(field))
     places[:point] = 10.0 ** (decimals + np.arange(point - 1, -1, -1))
     places[point + 1 :] = 10.0 ** np.arange(decimals - 1, -1, -1)
-    mantissa: FloatArray = np.where(is_digit, digits, 0).astype(np.float64) @ places
+    mantissa: FloatArray = places @ (digits * is_digit).astype(np.float64)
     if mantissa.max() >= _LARGEST_MANTISSA:
         return None
-    values: FloatArray = np.where(minus.any(axis=1), -mantissa, mantissa) / 10.0**decimals
+    values: FloatArray = np.where(minus.any(axis=0), -mantissa, mantissa) / 10.0**decimals
     return values
