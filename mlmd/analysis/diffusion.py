@@ -46,8 +46,8 @@ class DiffusionCoefficient:
         element: symbol, or ``"*"`` for all atoms.
         value: cm²/s, mean over segments of the run.
         error: standard error of that mean, cm²/s; None with fewer than two segments.
-        exponent: α in ⟨|Δr|²⟩ ∝ t^α over the fitted times: 1 for diffusion, near 0
-            in a solid, 2 for free flight.
+        exponent: α in ⟨|Δr|²⟩ ∝ t^α over the later half of the fitted times: 1 for diffusion,
+            near 0 in a solid, 2 for free flight.
         fit_from: shortest fitted time, ps.
         fit_to: longest fitted time, ps.
         segments: independent parts of the run.
@@ -197,10 +197,11 @@ def _fit(label: str, times: FloatArray, curves: FloatArray) -> DiffusionCoeffici
     slopes = np.array([np.polyfit(times, curve, 1)[0] for curve in curves])
     diffusion = slopes / 6 * A2_PER_PS_IN_CM2_S
     mean_curve = curves.mean(axis=0)
-    positive = mean_curve > 0
+    # The early part still remembers free flight, which the slope forgets and a power doesn't.
+    late = slice(min(len(times) // 2, len(times) - 2), None)
     exponent = 0.0
-    if np.count_nonzero(positive) > 1:
-        exponent = float(np.polyfit(np.log(times[positive]), np.log(mean_curve[positive]), 1)[0])
+    if np.all(mean_curve[late] > 0):
+        exponent = float(np.polyfit(np.log(times[late]), np.log(mean_curve[late]), 1)[0])
     error = None
     if len(diffusion) > 1:
         error = float(diffusion.std(ddof=1) / np.sqrt(len(diffusion)))

@@ -26,7 +26,8 @@ from mlmd.trajectory import TrajectoryReader
 
 # Seconds, not minutes: about as many atoms times frames as one core does in five seconds.
 WORK_LIMIT = 2_000_000
-MOST_FRAMES_MSD = 4000
+MOTION_WORK_LIMIT = 20_000_000
+LEAST_FRAMES_MSD, MOST_FRAMES_MSD = 200, 4000
 
 
 @dataclass(frozen=True)
@@ -111,23 +112,30 @@ def trajectory_radial(
 
 
 def trajectory_motion(
-    reader: TrajectoryReader, frames: FrameRange | None = None, segments: int = 5
+    reader: TrajectoryReader,
+    frames: FrameRange | None = None,
+    segments: int = 5,
+    work_limit: int | None = None,
 ) -> MotionAnalysis:
     """Return the mean squared displacement and diffusion coefficients.
 
     The motion of the centre of mass is taken out. Very long runs are thinned to
-    4000 frames, which changes the resolution in time and nothing else.
+    4000 frames at most, which changes the resolution in time and nothing else.
 
     Args:
         reader: the trajectory.
         frames: which ones; None for the last stage.
         segments: parts that the error of D is taken from.
+        work_limit: at most about so many atoms times frames; None for 4000 frames.
 
     Raises:
         InvalidInput: fewer than two frames, or frames at uneven times.
     """
     chosen = _choose(reader, frames, None)
-    chosen = chosen[:: -(-len(chosen) // MOST_FRAMES_MSD)]
+    most = MOST_FRAMES_MSD
+    if work_limit is not None:
+        most = min(most, max(work_limit // len(reader.numbers), LEAST_FRAMES_MSD))
+    chosen = chosen[:: -(-len(chosen) // most)]
     times = reader.times[chosen] / 1000
     gaps = np.diff(times)
     if len(gaps) and np.ptp(gaps) > 1e-6 * gaps.max():

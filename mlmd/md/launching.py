@@ -78,7 +78,7 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     return Launch(
         commands=(Command(("mlmd", "md", "--run-dir", ".")),),
         fetch=(*_LIVE, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
-        live=(*_LIVE, TRAJECTORY_FILE),
+        live=_LIVE,  # not the trajectory: too big to be copied again and again
         resources=spec.resources,
     )
 

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from mlmd.analysis.runs import (
+    MOTION_WORK_LIMIT,
     WORK_LIMIT,
     last_stage,
     trajectory_coordination,
@@ -196,7 +197,7 @@ def analyse_trajectory(
     coordination = trajectory_coordination(reader, frames, radial, WORK_LIMIT)
     write_json_atomic(run_dir / COORDINATION_FILE, span | to_jsonable(coordination))
     try:
-        motion = trajectory_motion(reader, frames)
+        motion = trajectory_motion(reader, frames, work_limit=MOTION_WORK_LIMIT)
     except InvalidInput:
         return  # a stage that has only just begun: the next refresh will have more frames
     content = to_jsonable(motion.displacement) | {"diffusion": to_jsonable(motion.diffusion)}

@@ -76,6 +76,14 @@ def test_long_runs_are_thinned_evenly(tmp_path, positions, monkeypatch):
     assert times[1] == pytest.approx(0.03)
 
 
+def test_large_systems_are_thinned_more(tmp_path, positions, monkeypatch):
+    monkeypatch.setattr("mlmd.analysis.runs.LEAST_FRAMES_MSD", 10)
+    reader = write(tmp_path / "a.mtj", positions)
+    motion = trajectory_motion(reader, FrameRange(), work_limit=64 * 25)
+    assert len(motion.displacement.times) == 25
+    assert len(trajectory_motion(reader, FrameRange(), work_limit=1).displacement.times) == 10
+
+
 def test_thinning_keeps_both_ends():
     indices = np.arange(100, 200)
     few = thinned(indices, 7)

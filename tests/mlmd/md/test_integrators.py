@@ -85,6 +85,7 @@ def test_a_spring_swings_with_its_frequency():
     assert distance == pytest.approx(1.6, abs=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ensemble", THERMOSTATS)
 def test_thermostats_give_the_canonical_kinetic_energy(ensemble):
     """2K/kT follows χ² with N_f degrees of freedom: mean N_f, variance 2 N_f."""
@@ -224,6 +225,7 @@ def test_pressure_is_the_slope_of_the_energy():
     assert system.pressure == pytest.approx(slope, rel=1e-4)
 
 
+@pytest.mark.slow
 def test_an_ideal_gas_at_constant_pressure_has_its_volume_and_fluctuation():
     """With N atoms V follows a gamma distribution: mean N kT/P₀, variance N (kT/P₀)²."""
     rng = np.random.default_rng(10)

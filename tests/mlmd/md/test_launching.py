@@ -58,7 +58,8 @@ def test_a_prepared_run_runs_and_is_collected(tmp_path, folder, silicon):
     spec = MDSpec(SETTINGS, silicon, str(folder), Resources(threads=1))
     launch = prepare(spec, tmp_path / "run")
     assert launch.commands[0].argv == ("mlmd", "md", "--run-dir", ".")
-    assert {"thermo.csv", "rdf.json", "trajectory.mtj"} <= set(launch.live)
+    assert {"thermo.csv", "rdf.json", "progress.json"} <= set(launch.live)
+    assert "trajectory.mtj" not in launch.live
     result = quietly(tmp_path / "run")
     assert result.status == RunStatus.FINISHED
     assert collect(tmp_path / "run") == result
