@@ -81,8 +81,10 @@ class KalmanFilter:
         a = np.diag(np.full(len(residuals), 1.0 / self.rate))
         for (start, end), x in zip(self.blocks, gains, strict=True):
             a += jacobian[:, start:end] @ x
+        if not (np.isfinite(a).all() and np.isfinite(residuals).all()):
+            raise FloatingPointError("the residuals or their derivatives are not finite")
         factor, failed = lapack.dpotrf(a, lower=1, clean=1)
-        if failed or not np.isfinite(factor).all():
+        if failed:
             raise FloatingPointError("the filter's innovation matrix is not positive definite")
         white = blas.dtrsv(factor, residuals, lower=1)
         for (start, end), x, p in zip(self.blocks, gains, self.covariance, strict=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import platform
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,9 +184,9 @@ def load_parity(path: Path) -> Parity:
         InvalidInput: it is missing or damaged.
     """
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             return Parity(**{name: data[name] for name in data.files})
-    except (OSError, ValueError, TypeError, EOFError) as error:
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidInput(str(path), f"not readable ({error})", "parity data") from error
 
 

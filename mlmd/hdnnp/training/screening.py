@@ -19,6 +19,8 @@ from mlmd.neighbors import neighbor_list
 
 FEW_FRAMES = 20
 FEW_ATOMS_OF_ELEMENT = 50
+# Neighbours are looked for up to so many sums of covalent radii; bohr taken for Å gives 1.9.
+SEARCH = 2.2
 
 
 @dataclass(frozen=True)
@@ -165,7 +167,7 @@ def _refuse_labels(frame: Frame, settings: TrainingSettings) -> str:
 
 def _nearness(frame: Frame) -> tuple[float | None, str, float]:
     radii = covalent_radii[frame.numbers]
-    near = neighbor_list(frame.positions, frame.cell, frame.pbc, 2.5 * float(radii.max()))
+    near = neighbor_list(frame.positions, frame.cell, frame.pbc, SEARCH * 2.0 * float(radii.max()))
     if not len(near.neighbors):
         return None, "", 0.0
     centers = np.repeat(np.arange(len(frame)), np.diff(near.first))

@@ -131,6 +131,17 @@ class TrainingSettings:
             expert=True,
         ),
     )
+    input_spread: float = field(
+        default=0.3,
+        metadata=_about(
+            "Spread of inputs",
+            "Standard deviation of the scaled symmetry functions; smaller makes smoother "
+            "potentials that are surer between the data.",
+            expert=True,
+            minimum=0.001,
+            maximum=10.0,
+        ),
+    )
     split: Split = field(
         default=Split.STRATIFIED,
         metadata=_about(

@@ -92,6 +92,7 @@ class Setup:
             },
             cutoff_type=CutoffType.POLY2,
             scaling_mode=ScalingMode.SIGMA,
+            scale_maximum=self.settings.input_spread,
             atom_energies=dict(
                 zip(self.elements, map(float, self.conversion.atom_energies), strict=True)
             ),
@@ -125,7 +126,7 @@ def set_up(
     report(0.1, "choosing symmetry functions")
     functions, scaling, notices = _choose_functions(settings, found.elements, learned)
     descriptors = DescriptorSet(found.elements, functions)
-    conversion = _conversion(found.elements, learned, scaling)
+    conversion = _conversion(found.elements, learned, scaling, settings.input_spread)
     store = FrameStore(
         used, descriptors, conversion, settings.memory_limit_mb * 1_000_000, settings.cores
     )
@@ -216,12 +217,15 @@ def _ranges(
 
 
 def _conversion(
-    elements: tuple[str, ...], frames: Sequence[Frame], scaling: dict[str, Scaling]
+    elements: tuple[str, ...],
+    frames: Sequence[Frame],
+    scaling: dict[str, Scaling],
+    spread: float,
 ) -> Conversion:
     baseline = atom_energies(frames, elements)
     index = {symbol: k for k, symbol in enumerate(elements)}
     sums = [_sum_of_atoms(frame, baseline, index) for frame in frames]
-    factors = [scaling[element].factors(ScalingMode.SIGMA, 0.0, 1.0) for element in elements]
+    factors = [scaling[element].factors(ScalingMode.SIGMA, 0.0, spread) for element in elements]
     return Conversion(
         tuple(factor for factor, _ in factors),
         tuple(shift for _, shift in factors),

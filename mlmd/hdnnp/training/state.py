@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,10 +105,10 @@ def load_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
     """
     where, action = str(path), "Remove it to start from the beginning."
     try:
-        with np.load(path, allow_pickle=False) as data:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as data:
             content = {name: data[name] for name in data.files}
         small = json.loads(str(content["small"]))
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise InvalidInput(where, f"not readable ({error})", "a checkpoint", action) from error
     if small["version"] != VERSION or small["fingerprint"] != fingerprint:
         raise InvalidInput(
