@@ -121,12 +121,17 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
         },
         {
             "label": _("Units of the files"),
-            "value": f"{potential.length_unit}, {potential.energy_unit}",
+            "value": _units(potential),
         },
         {"label": _("Fitted numbers"), "value": validation.get("parameters")},
         {"label": _("Licence"), "value": potential.get_licence_display()},
     ]
     return rows
+
+
+def _units(potential: Potential) -> str:
+    symbols = {"angstrom": "Å", "bohr": "bohr", "ev": "eV", "hartree": "Ha", "rydberg": "Ry"}
+    return f"{symbols[potential.length_unit]}, {symbols[potential.energy_unit]}"
 
 
 def _frames_words(count: int, held_out: int | None) -> str:

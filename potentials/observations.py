@@ -45,9 +45,11 @@ def radial_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
         for k, pair in shown
         if (peak := found["peaks"][k])
     )
-    alt = _("%(words)s; mean of %(frames)s frames.") % {
+    alt = _("%(words)s; mean of %(frames)s frames of the last stage, steps %(from)s to %(to)s.") % {
         "words": words or _("No peak"),
         "frames": found["frames"],
+        "from": found["from_step"],
+        "to": found["to_step"],
     }
     return plots.figure(traces, *titles, alt, csv=csv_url)
 
@@ -56,12 +58,11 @@ def displacement_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
     """Return the mean squared displacement of each element against time."""
     titles = (_("time / ps"), _("mean squared displacement / Å²"))
     found = json_or_none(folder / "msd.json")
-    if found is None or not found.get("displacement"):
+    if found is None:
         return _waiting(*titles)
-    motion = found["displacement"]
     traces = [
-        plots.line(motion["times"], values, element)
-        for element, values in zip(motion["elements"], motion["values"], strict=True)
+        plots.line(found["times"], values, element)
+        for element, values in zip(found["elements"], found["values"], strict=True)
     ]
     alt = " ".join(diffusion_words(found)) or _("The run is too short for a diffusion coefficient.")
     return plots.figure(traces, *titles, alt, csv=csv_url)
@@ -70,7 +71,12 @@ def displacement_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
 def diffusion_words(found: dict[str, Any]) -> list[str]:
     """Return one sentence for each element's diffusion coefficient."""
     sentences = []
-    for entry in found.get("diffusion", []):
+    entries = found.get("diffusion", [])
+    # With one element, "all atoms" says the same twice.
+    shown = (
+        [entry for entry in entries if entry["element"] != "*"] if len(entries) == 2 else entries
+    )
+    for entry in shown:
         name = _("All atoms") if entry["element"] == "*" else entry["element"]
         if not entry["is_diffusive"]:
             sentences.append(
@@ -93,7 +99,12 @@ def coordination_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
     if found is None or not found["distributions"]:
         return _waiting(*titles)
     traces, words = [], []
-    for entry in found["distributions"]:
+    entries = found["distributions"]
+    elements = {entry["center"] for entry in entries}
+    for entry in entries:
+        # With one element, "all neighbours" is the same curve again.
+        if len(elements) == 1 and entry["neighbor"] == "*":
+            continue
         pair = _coordination_pair(entry)
         labels = [str(number) for number in range(len(entry["fractions"]))]
         shares = 100 * np.asarray(entry["fractions"], dtype=float)
@@ -134,7 +145,7 @@ def radial_table(folder: Path) -> str:
 
 def displacement_table(folder: Path) -> str:
     """Return the mean squared displacement of all elements as CSV."""
-    motion = _required(folder / "msd.json")["displacement"]
+    motion = _required(folder / "msd.json")
     head = ["time_ps", *(f"msd_{element}_a2" for element in motion["elements"]), "msd_all_a2"]
     return _csv(head, zip(motion["times"], *motion["values"], motion["total"], strict=True))
 

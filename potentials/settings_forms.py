@@ -61,7 +61,7 @@ def settings_values(kind: type, cleaned: Mapping[str, Any], prefix: str = "") ->
                 values[item.name] = value
             continue
         # The form shows six digits: what was left as it stood is the exact default.
-        untouched = item.type is float and value == _rounded(item.default)
+        untouched = item.type is float and value == plain_number(item.default)
         values[item.name] = item.default if untouched else value
     return values
 
@@ -136,13 +136,15 @@ def _field(item: Description, initial: Any) -> forms.Field:
 
 
 def _initial(value: Any) -> Any:
-    if isinstance(value, Enum):
-        return value.value
-    return _rounded(value) if isinstance(value, float) else value
+    return value.value if isinstance(value, Enum) else plain_number(value)
 
 
-def _rounded(value: Any) -> float | None:
-    return None if value is None else float(f"{value:.6g}")
+def plain_number(value: Any) -> Any:
+    """Return a number as a person writes it: six digits, no ``.0``; other values as they are."""
+    if not isinstance(value, float):
+        return value
+    rounded = float(f"{value:.6g}")
+    return int(rounded) if rounded.is_integer() and abs(rounded) < 1e6 else rounded
 
 
 def _default(item: Description) -> str:

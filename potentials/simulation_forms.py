@@ -20,7 +20,7 @@ from potentials.clusters import default_threads, most_threads
 from potentials.models import Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest, uncovered_elements
-from potentials.settings_forms import settings_fields, settings_values
+from potentials.settings_forms import plain_number, settings_fields, settings_values
 
 MOST_LISTED = 400  # structures offered in the list; older ones are reached from their page
 MOST_STAGES = 50
@@ -32,6 +32,13 @@ ENSEMBLES = {
     Ensemble.NVT_NOSE_HOOVER: gettext_lazy("NVT, Nosé–Hoover chain: deterministic thermostat"),
     Ensemble.NVE: gettext_lazy("NVE: constant energy, no thermostat"),
     Ensemble.NPT: gettext_lazy("NPT: constant temperature and pressure"),
+}
+SHORT_ENSEMBLES = {
+    Ensemble.NVT_BUSSI: gettext_lazy("NVT Bussi"),
+    Ensemble.NVT_LANGEVIN: gettext_lazy("NVT Langevin"),
+    Ensemble.NVT_NOSE_HOOVER: gettext_lazy("NVT Nosé–Hoover"),
+    Ensemble.NVE: "NVE",
+    Ensemble.NPT: "NPT",
 }
 STAGE_KINDS = {
     StageKind.HEAT: gettext_lazy("heat"),
@@ -53,6 +60,11 @@ def parse_repeats(text: str) -> tuple[int, int, int]:
     return a, b, c
 
 
+def _quiet(unit: str) -> forms.NumberInput:
+    # Expert: in a row of a table, the word "optional" behind each label says nothing.
+    return forms.NumberInput({"step": "any", "data-unit": unit, "data-expert": "true"})
+
+
 class StageForm(forms.Form):
     """One stage; a row without a kind is left out."""
 
@@ -60,39 +72,34 @@ class StageForm(forms.Form):
         label=gettext_lazy("What"),
         required=False,
         choices=[("", "–"), *((kind.value, words) for kind, words in STAGE_KINDS.items())],
+        widget=forms.Select({"data-expert": "true"}),
     )
     ensemble = forms.ChoiceField(
         label=gettext_lazy("Ensemble"),
-        choices=[(ensemble.value, words) for ensemble, words in ENSEMBLES.items()],
+        choices=[(ensemble.value, words) for ensemble, words in SHORT_ENSEMBLES.items()],
         required=False,
         initial=Ensemble.NVT_BUSSI.value,
+        widget=forms.Select({"data-expert": "true"}),
     )
     temperature_start = forms.FloatField(
         label=gettext_lazy("From"),
         min_value=0.1,
         max_value=1e6,
         required=False,
-        widget=forms.NumberInput({"step": "any", "data-unit": "K"}),
+        widget=_quiet("K"),
     )
     temperature_end = forms.FloatField(
-        label=gettext_lazy("To"),
-        min_value=0.1,
-        max_value=1e6,
-        required=False,
-        widget=forms.NumberInput({"step": "any", "data-unit": "K"}),
+        label=gettext_lazy("To"), min_value=0.1, max_value=1e6, required=False, widget=_quiet("K")
     )
     pressure = forms.FloatField(
         label=gettext_lazy("Pressure"),
         required=False,
         min_value=-1000,
         max_value=10_000,
-        widget=forms.NumberInput({"step": "any", "data-unit": "GPa"}),
+        widget=_quiet("GPa"),
     )
     duration = forms.FloatField(
-        label=gettext_lazy("Time"),
-        min_value=1e-4,
-        required=False,
-        widget=forms.NumberInput({"step": "any", "data-unit": "ps"}),
+        label=gettext_lazy("Time"), min_value=1e-4, required=False, widget=_quiet("ps")
     )
 
     def clean(self) -> dict[str, Any]:
@@ -295,7 +302,7 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
     only = stages[0] if len(stages) == 1 and stages[0].kind == StageKind.HOLD else None
     picoseconds = settings.time_step / 1000
     initial = {
-        **{name: value for name, value in parent.settings.items() if name != "stages"},
+        **{n: plain_number(value) for n, value in parent.settings.items() if n != "stages"},
         "name": _("%(name)s, changed") % {"name": parent.name},
         "potential": parent.potential.public_id,
         "structure": parent.structure.public_id,
@@ -307,9 +314,9 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
     if only is not None:
         initial |= {
             "ensemble": only.ensemble.value,
-            "temperature": only.temperature_start,
-            "pressure": only.pressure,
-            "duration": only.steps * picoseconds,
+            "temperature": plain_number(only.temperature_start),
+            "pressure": plain_number(only.pressure),
+            "duration": plain_number(only.steps * picoseconds),
         }
         return initial, []
     return initial, [_stage_initial(stage, picoseconds) for stage in stages]
@@ -319,8 +326,8 @@ def _stage_initial(stage: Stage, picoseconds: float) -> dict[str, Any]:
     return {
         "kind": stage.kind.value,
         "ensemble": stage.ensemble.value,
-        "temperature_start": stage.temperature_start,
-        "temperature_end": stage.temperature_end,
-        "pressure": stage.pressure,
-        "duration": stage.steps * picoseconds,
+        "temperature_start": plain_number(stage.temperature_start),
+        "temperature_end": plain_number(stage.temperature_end),
+        "pressure": plain_number(stage.pressure),
+        "duration": plain_number(stage.steps * picoseconds),
     }

@@ -22,7 +22,7 @@ from potentials.families import FAMILIES
 from potentials.models import Effort, Training
 from potentials.requests import family_settings
 from potentials.services.trainings import TrainingRequest
-from potentials.settings_forms import settings_fields, settings_values
+from potentials.settings_forms import plain_number, settings_fields, settings_values
 
 PREFIX = "set-"  # in front of the family's settings, which could share a name with ours
 SKIPPED = ("threads",)  # asked for once, as the number of cores
@@ -167,7 +167,9 @@ def training_initial(parent: Training) -> dict[str, Any]:
     """Return what the form starts with when a training is cloned."""
     filters = parent.selection.get("filters") or {}
     settings = {
-        PREFIX + name: value for name, value in parent.settings.items() if name not in SKIPPED
+        PREFIX + name: plain_number(value)
+        for name, value in parent.settings.items()
+        if name not in SKIPPED
     }
     return {
         **settings,

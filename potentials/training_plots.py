@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from labs import plots
+from labs.templatetags.mlmd_tags import digits
 from mlmd.hdnnp.training.results import load_parity
 from potentials.tables import read_table
 
@@ -83,14 +84,14 @@ def _curve_words(
         return _("No epoch has been finished yet.")
     best = int(np.nanargmin(held_out))
     return _(
-        "Held-out RMSE of %(noun)s: %(last).3g %(unit)s after %(epochs)d epochs, best "
-        "%(best).3g %(unit)s at epoch %(at)d."
+        "Held-out RMSE of %(noun)s: %(last)s %(unit)s after %(epochs)d epochs, best "
+        "%(best)s %(unit)s at epoch %(at)d."
     ) % {
         "noun": quantity.noun,
-        "last": held_out[known][-1],
+        "last": digits(held_out[known][-1], 3),
         "unit": quantity.unit,
         "epochs": epochs[-1],
-        "best": held_out[best],
+        "best": digits(held_out[best], 3),
         "at": epochs[best],
     }
 
@@ -167,14 +168,11 @@ def parity_figure(folder: Path, name: str, csv: str | None) -> dict[str, Any]:
     names = {"fitted": _("fitted frames"), "held out": _("held-out frames")}
     ends = [points.low, points.high]
     traces = [
-        plots.line(
-            ends, ends, line={"color": "#888888", "width": 1, "dash": "dot"}, hoverinfo="skip"
-        ),
-        *(
-            plots.scatter(reference, predicted, names[label], marker={"size": 4, "opacity": 0.7})
-            for label, reference, predicted in points.parts()
-        ),
+        plots.scatter(reference, predicted, names[label], marker={"size": 4, "opacity": 0.7})
+        for label, reference, predicted in points.parts()
     ]
+    diagonal = {"color": "#888888", "width": 1, "dash": "dot"}
+    traces.append(plots.line(ends, ends, line=diagonal, hoverinfo="skip", showlegend=False))
     unit = "eV/atom" if name == "energy" else "eV/Å"
     return plots.figure(
         traces,
@@ -191,12 +189,12 @@ def _parity_words(quantity: Quantity, points: ParityPoints) -> str:
     if not len(errors):
         return _("No frame was held out, so the points show the fit only.")
     return _(
-        "Held-out RMSE of %(noun)s %(rmse).3g %(unit)s over %(count)s values, largest error "
-        "%(worst).3g %(unit)s."
+        "Held-out RMSE of %(noun)s %(rmse)s %(unit)s over %(count)s values, largest error "
+        "%(worst)s %(unit)s."
     ) % {
         "noun": quantity.noun,
-        "rmse": float(np.sqrt(np.mean(errors**2))),
+        "rmse": digits(np.sqrt(np.mean(errors**2)), 3),
         "unit": quantity.unit,
         "count": len(errors),
-        "worst": float(np.abs(errors).max()),
+        "worst": digits(np.abs(errors).max(), 3),
     }

@@ -23,7 +23,8 @@ def run_context(request: HttpRequest, row: Any) -> dict[str, Any]:
     return {
         "job": job,
         "took": took,
-        "log": log_tail(job),
+        # Not "log": the plot component takes that name for its switch of the axis.
+        "log_text": log_tail(job),
         "refresh": "" if job.is_final else REFRESH,
         "slow_refresh": "" if job.is_final else SLOW_REFRESH,
         "may_edit": type(row).objects.editable_by(request.user).filter(pk=row.pk).exists(),

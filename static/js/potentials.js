@@ -44,6 +44,11 @@
     changed();
   });
 
+  // The spare row is for people without scripts.
+  const rows = [...list.children];
+  const last = rows[rows.length - 1];
+  if (rows.length > 1 && !last.querySelector("select").value) last.remove();
+
   add.hidden = false;
   add.addEventListener("click", () => {
     list.append(template.content.cloneNode(true));
