@@ -42,6 +42,8 @@ def fetch(job: Job, lease: Lease) -> None:
     folder, remote = job_folder(job), run_folder(job)
     launch = job.launch
     patterns = (*ALWAYS, EXIT_FILE, *launch.get("fetch", ()), *launch.get("live", ()))
+    for stale in folder.rglob(".*.part"):
+        stale.unlink(missing_ok=True)  # of a worker that was killed while it copied
     sums: dict[str, str] = {}
     with connection(job.cluster) as transport:
         for file in transport.survey([remote]).get(remote, ()):

@@ -32,7 +32,9 @@ def refresh(job: Job, files: Sequence[RemoteFile], transport: Transport) -> None
     patterns = (*ALWAYS, *job.launch.get("live", ()))
     for file in files:
         target = folder / file.path
-        if not wanted(file.path, patterns) or not _worth_it(file, target):
+        if file.path.endswith(".part") or not wanted(file.path, patterns):
+            continue
+        if not _worth_it(file, target):
             continue
         try:
             transport.snapshot(f"{run_folder(job)}/{file.path}", file, target)

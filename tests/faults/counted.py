@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from django.conf import settings
 
 from jobs.kinds import JobKind
 from labs.audit import audit_record
@@ -31,7 +34,18 @@ with open("result", "w") as stream:
 """
 
 
+WINDOW = 0.25  # s that preparing and accepting take, so that kills hit their middle
+
+
+def note(what: str, job: Job) -> None:
+    with (settings.VAR_DIR / what).open("a") as log:
+        log.write(f"{job.pk}\n")
+
+
 def prepare(job: Job, folder: Path) -> Launch:
+    note("prepared", job)
+    (folder / "payload").write_text(PAYLOAD[:1000])
+    time.sleep(WINDOW)
     (folder / "payload").write_text(PAYLOAD)
     (folder / "count.py").write_text(PROGRAM)
     seconds = json.dumps(job.spec["seconds"])
@@ -41,7 +55,9 @@ def prepare(job: Job, folder: Path) -> Launch:
 def accept(job: Job, folder: Path) -> None:
     if (folder / "result").read_text() != PAYLOAD[::-1]:
         raise InvalidInput("result", "another content", "the payload backwards")
+    note("accepting", job)
     audit_record(actor=None, verb=ACCEPTED, target=job)
+    time.sleep(WINDOW)
 
 
 COUNTED = JobKind(KIND, "Counted", prepare, accept)
