@@ -32,6 +32,7 @@ class Step:
         done: whether the lab has done it.
         url: where to do it.
         action: words of the button.
+        example_url: takes a POST that does the step with an example; empty where there is none.
     """
 
     title: str | Promise
@@ -39,6 +40,7 @@ class Step:
     done: bool
     url: str
     action: str | Promise
+    example_url: str = ""
 
 
 def steps(user: Any, lab: Lab) -> list[Step]:
@@ -48,8 +50,9 @@ def steps(user: Any, lab: Lab) -> list[Step]:
             _("Bring teacher data"),
             _("Energies and forces from VASP or Quantum ESPRESSO runs, or the silicon example."),
             versions_usable_by(user).filter(dataset__lab=lab).exists(),
-            reverse("datasets:list"),
-            _("Open teacher data"),
+            reverse("datasets:upload"),
+            _("Upload data"),
+            reverse("datasets:silicon"),
         ),
         Step(
             _("Train a potential"),
