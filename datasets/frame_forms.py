@@ -16,7 +16,7 @@ from labs.models import Visibility
 EXPERT = {"data-expert": "1"}
 _NUMBER = {"step": "any"}
 
-# Group (1–18) of each element up to oganesson; the f block hangs below as rows 8 and 9.
+# Group (1–18) of each element up to oganesson; the f block hangs below as rows 9 and 10.
 _NOBLE = (2, 10, 18, 36, 54, 86, 118)
 
 
@@ -27,7 +27,7 @@ class Square:
     Args:
         symbol: chemical symbol.
         number: atomic number.
-        row: 1 to 9; lanthanoids and actinoids are rows 8 and 9.
+        row: 1 to 10; lanthanoids and actinoids are rows 9 and 10, row 8 is a gap.
         column: 1 to 18.
         known: whether some visible frame holds it.
         chosen: whether the filter names it.
@@ -53,7 +53,7 @@ def periodic_table(known: Iterable[str], chosen: Iterable[str]) -> list[Square]:
 
 
 def _place(number: int) -> tuple[int, int]:
-    for low, row in ((57, 8), (89, 9)):
+    for low, row in ((57, 9), (89, 10)):
         if low <= number <= low + 14:
             return row, 3 + number - low
     row = 1 + sum(number > noble for noble in _NOBLE)

@@ -69,6 +69,8 @@ def dataset_update(
     for field, value in values.items():
         setattr(dataset, field, value)
     dataset.save()
+    # A file is seen by those who see what came of it.
+    dataset.uploads.update(visibility=dataset.visibility)
     if changed:
         audit_record(
             actor=actor,

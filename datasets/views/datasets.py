@@ -73,6 +73,8 @@ def dataset_list(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def dataset_new(request: HttpRequest) -> HttpResponse:
     """Make an empty dataset; files can be sent at once on the upload page instead."""
+    if request.method == "POST":
+        creation_check(request.user, request.lab)
     form = DatasetForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:

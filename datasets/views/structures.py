@@ -23,6 +23,7 @@ from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
 from datasets.selectors import structures_visible_to, uploads_visible_to
 from datasets.services import structure_build, structure_delete, structure_update
+from datasets.services.access import creation_check
 from datasets.services.structures import structure_atoms
 from datasets.viewer import viewer_payload
 from datasets.views.answers import next_url, says_refusals
@@ -71,6 +72,8 @@ def structure_new(request: HttpRequest) -> HttpResponse:
     """Build a crystal, or drop files."""
     builder = BUILDERS["bulk"]
     posted = request.method == "POST"
+    if posted:
+        creation_check(request.user, request.lab)
     form = builder.form(request.POST if posted else None)
     if posted and form.is_valid():
         built = _built(request, form, "bulk", None)
@@ -97,6 +100,7 @@ def structure_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
 def structure_change(request: HttpRequest, public_id: UUID, builder: str) -> HttpResponse:
     """Make a new structure from this one with a builder."""
     structure = visible_or_404(structures_visible_to(request.user), public_id)
+    creation_check(request.user, request.lab)
     chosen = BUILDERS.get(builder)
     if chosen is None or not chosen.needs_parent:
         messages.error(request, _("There is no builder “%s”.") % builder)
@@ -158,11 +162,16 @@ def _structure_page(
         "children": structures_visible_to(request.user).filter(parent=structure)[:12],
         "twins": _twins(request, structure),
         "changes": changes,
+        "settings": [_setting(k, v) for k, v in structure.recipe.items() if v not in (None, "")],
         "downloads": downloads,
         "may_edit": may_edit(structure, request.user),
         "may_create": may_create(request.user, request.lab),
     }
     return render(request, "datasets/structure.html", context, status=status)
+
+
+def _setting(name: str, value: Any) -> str:
+    return f"{name}={' '.join(map(str, value)) if isinstance(value, list) else value}"
 
 
 def _twins(request: HttpRequest, structure: Structure) -> Any:

@@ -123,8 +123,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:cluster-detail": (Route("own", "cluster"),),
     # datasets: structures
     "datasets:structures": (Route("list", "structure"),),
-    "datasets:structure-new": (create(),),
-    "datasets:structure-upload": (create(files="<file>"),),
+    "datasets:structure-new": (create(elements="Si"),),
+    "datasets:structure-upload": (create(file="<file>"),),
     "datasets:structure": (read("structure"),),
     "datasets:structure-viewer": (read("structure"),),
     "datasets:structure-download": (read("structure", file_format="poscar"),),
@@ -147,7 +147,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:structure-download": (read("structure", file_format="cif"),),
     "api:structure-viewer": (read("structure"),),
     # datasets: uploads
-    "datasets:upload": (create(name="New", files="<file>"),),
+    "datasets:upload": (create(name="New", file="<file>"),),
     "datasets:upload-detail": (read("upload"),),
     "datasets:upload-original": (read("upload"),),
     "datasets:upload-cancel": (change("upload"),),
