@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from xml.parsers import expat
@@ -20,6 +21,9 @@ from mlmd.formats.xml import MAXIMUM_DEPTH, damage_report, new_parser
 from mlmd.frame import FloatArray, Frame
 
 _WANTED_BLOCKS = frozenset(("basis", "positions", "forces", "stress", "selective"))
+
+
+_FREE_ENERGY = re.compile(rb'<i name="e_fr_energy">\s*([-+]?\d+\.\d*)\s*</i>')
 
 
 @dataclass
@@ -224,12 +228,21 @@ class _Scanner:
         elif self._array == "atomtypes":
             self.header.types.append(self._row)
 
-    def _take_block(self, body: bytes) -> bool:
-        """Take a whole number block; False sends it through expat instead."""
+    def _take_block(self, tag: bytes, body: bytes) -> bool:
+        """Take the whole body of an element; False sends it through expat instead."""
+        if tag == b"scstep":
+            return self._take_electronic_step(body)
         if self._block_name not in _WANTED_BLOCKS:
             return True
         self._block = parse_block(body)
         return self._block is not None
+
+    def _take_electronic_step(self, body: bytes) -> bool:
+        found = _FREE_ENERGY.findall(body)
+        if len(found) != 1 or self._step is None:
+            return False
+        self._step.electronic.append(float(found[0]))
+        return True
 
     def _end_block(self, parent: str) -> None:
         name, self._block_name = self._block_name, ""

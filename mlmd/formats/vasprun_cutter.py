@@ -1,6 +1,6 @@
 """Feeds a vasprun.xml to expat without the 98 % of its bytes that hold nothing we keep.
 
-Number blocks (``<varray>``) are cut out and handed over whole; densities of
+Number blocks (``<varray>``) and electronic steps are cut out and handed over whole; densities of
 states, eigenvalues and projections are dropped unread. That is safe: in a
 well-formed document in an ASCII-compatible encoding ``<`` begins markup
 everywhere but in comments, CDATA sections and processing instructions, and these
@@ -24,7 +24,9 @@ SKIPPED = (
     b"dielectricfunction",
     b"partial",
 )
-_MARK = re.compile(rb"<(?:(varray)[\s>]|(" + b"|".join(SKIPPED) + rb")[\s>]|!--|!\[CDATA\[|\?)")
+_MARK = re.compile(
+    rb"<(?:(varray|scstep)[\s>]|(" + b"|".join(SKIPPED) + rb")[\s>]|!--|!\[CDATA\[|\?)"
+)
 _TERMINATORS = ((b"<!--", b"-->"), (b"<![CDATA[", b"]]>"), (b"<?", b"?>"))
 # Longer than the longest mark: the tail kept back so that none is cut in two.
 _TAIL = 40
@@ -37,13 +39,13 @@ class Cutter:
 
     Args:
         parser: takes all markup that isn't cut out.
-        on_block: called with the body of a ``<varray>``, after expat has seen its start
-            tag; returns False to have the body parsed by expat instead.
+        on_block: called with name and body of a ``<varray>`` or ``<scstep>``, after expat has
+            seen its start tag; returns False to have the body parsed by expat instead.
         name: file name for messages.
     """
 
     def __init__(
-        self, parser: expat.XMLParserType, on_block: Callable[[bytes], bool], name: str
+        self, parser: expat.XMLParserType, on_block: Callable[[bytes, bytes], bool], name: str
     ) -> None:
         self._parser = parser
         self._on_block = on_block
@@ -131,7 +133,7 @@ class Cutter:
             self._searched = max(len(self._buffer) - len(self._end), self._position)
             return False
         body = bytes(self._buffer[self._position : stop])
-        if b"<!" in body or b"<?" in body or not self._on_block(body):
+        if b"!" in body or b"?" in body or not self._on_block(self._end[2:-1], body):
             # Let expat read it; its own marks, if any, are found on the way.
             self._parser.Parse(body, False)
         self._drop(stop)
