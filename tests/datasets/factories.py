@@ -1,0 +1,108 @@
+"""Sample structures, datasets and uploads, for these tests and for those that walk all pages."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from datasets.models import Dataset, DatasetVersion, Structure, Upload, UploadTarget
+from datasets.services import (
+    dataset_create,
+    dataset_publish,
+    frames_insert,
+    structure_build,
+    upload_create,
+)
+from labs.models import Lab, User
+from mlmd.formats import write_frames
+from mlmd.frame import Calculation, Frame
+
+LEVEL = Calculation(
+    code="espresso", version="6.7", functional="PBE", cutoff_energy=400.0, source_name="pw.xml"
+)
+
+
+def make_frame(seed: int = 0, numbers: Iterable[int] = (14, 14), **changes: Any) -> Frame:
+    """Return a small labelled cell with random positions and forces."""
+    rng = np.random.default_rng(seed)
+    species = np.array(list(numbers), dtype=np.uint8)
+    frame = Frame(
+        numbers=species,
+        positions=rng.uniform(0.0, 5.0, (len(species), 3)),
+        cell=np.diag([5.0, 5.5, 6.0]),
+        energy=-100.0 * len(species) + float(rng.normal()),
+        forces=rng.normal(size=(len(species), 3)),
+        stress=np.diag(rng.normal(size=3)) * 0.01,
+        ionic_step=seed,
+        label_source="ab initio",
+        scf_converged=True,
+        kind="liquid",
+        calculation=LEVEL,
+    )
+    return replace(frame, **changes)
+
+
+def make_frames(count: int, **changes: Any) -> list[Frame]:
+    return [make_frame(seed, **changes) for seed in range(count)]
+
+
+def extxyz(frames: Iterable[Frame]) -> bytes:
+    stream = io.StringIO()
+    write_frames(frames, stream, "extxyz")
+    return stream.getvalue().encode()
+
+
+def make_structure(
+    owner: User, lab: Lab, visibility: str = "lab", symbol: str = "Si"
+) -> Structure:
+    return structure_build(
+        owner=owner,
+        lab=lab,
+        builder="bulk",
+        values={"elements": symbol, "conventional": True},
+        visibility=visibility,
+    )
+
+
+def make_dataset(
+    owner: User,
+    lab: Lab,
+    visibility: str = "lab",
+    frames: Iterable[Frame] | None = None,
+    name: str = "Samples",
+) -> Dataset:
+    """Return a dataset with a draft of three frames, or of those given."""
+    dataset = dataset_create(owner=owner, lab=lab, name=name, visibility=visibility)
+    chosen = make_frames(3) if frames is None else list(frames)
+    if chosen:
+        frames_insert(dataset=dataset, actor=owner, frames=chosen)
+    dataset.refresh_from_db()
+    return dataset
+
+
+def make_version(owner: User, lab: Lab, visibility: str = "lab", **options: Any) -> DatasetVersion:
+    dataset = make_dataset(owner, lab, visibility, **options)
+    return dataset_publish(dataset=dataset, actor=owner)
+
+
+def make_upload(
+    owner: User,
+    lab: Lab,
+    content: bytes,
+    name: str = "frames.extxyz",
+    dataset: Dataset | None = None,
+    **options: Any,
+) -> Upload:
+    return upload_create(
+        owner=owner,
+        lab=lab,
+        file=SimpleUploadedFile(name, content),
+        target=UploadTarget.FRAMES if dataset else UploadTarget.STRUCTURES,
+        dataset=dataset,
+        **options,
+    )
