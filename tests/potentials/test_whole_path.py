@@ -93,9 +93,7 @@ def test_a_training_becomes_a_potential_with_its_provenance(owner, lab, cluster,
     assert labels == {"rattled"}
 
 
-def test_the_download_holds_the_potential_that_was_trained(
-    owner, lab, cluster, finish, tmp_path
-):
+def test_the_download_holds_the_potential_that_was_trained(owner, lab, cluster, finish, tmp_path):
     training = start_training(owner, lab, cluster, make_version(owner, lab))
     job = finish(training.job)
     assert job.state == State.DONE, job.reason + job.log_tail
