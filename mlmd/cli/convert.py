@@ -55,8 +55,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "convert",
         help="convert DFT outputs and data sets",
-        description="Convert vasprun.xml, pw.x XML, extended XYZ, n2p2 input.data and JSON lines "
-        "(also .gz, .xz, .bz2) to extended XYZ, n2p2 input.data or JSON lines. Formats are "
+        description="Convert vasprun.xml, XML and text output of pw.x, extended XYZ, n2p2 "
+        "input.data and JSON lines (also .gz, .xz, .bz2) to extended XYZ, n2p2 input.data or JSON lines. Formats are "
         "recognised by content. Energies in eV, lengths in Å.",
         epilog=_EXIT_CODES,
     )

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmd.formats.espresso_out_header import OutputHeader
+from mlmd.formats.espresso_out_tables import ROWS, table_numbers
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.source import Source
 from mlmd.formats.zero_smearing import energy_at_zero_smearing
@@ -213,7 +214,7 @@ class _Output:
         words = line.split()
         if not words:
             return self._rows == []
-        row = _ROWS[self._reading](line, words)
+        row = ROWS[self._reading](line, words)
         if row is None and self._reading in ("sites", "axes") and not self._rows:
             return True
         if row is not None:
@@ -234,13 +235,13 @@ class _Output:
                 case "stress":
                     self._results.stress = rows
                 case "axes":
-                    self._cell = _numbers(rows) * self._header.alat
+                    self._cell = table_numbers(rows) * self._header.alat
                 case "sites":
                     self._labels = [row[0] for row in rows]
-                    self._positions = _numbers([r[1:] for r in rows]) * self._header.alat
+                    self._positions = table_numbers([r[1:] for r in rows]) * self._header.alat
                     self._fixed = None
                 case "cell":
-                    self._cell = _numbers(rows) * self._scale()
+                    self._cell = table_numbers(rows) * self._scale()
                 case "positions":
                     self._finish_positions(rows)
         except ValueError as error:
@@ -248,7 +249,7 @@ class _Output:
             self._positions = None
 
     def _finish_positions(self, rows: list[list[str]]) -> None:
-        values = _numbers([row[1:4] for row in rows])
+        values = table_numbers([row[1:4] for row in rows])
         if "crystal" in self._unit:
             self._positions = None if self._cell is None else values @ self._cell
         else:
@@ -304,11 +305,11 @@ class _Output:
         numbers = self._header.atomic_numbers(self._labels)
         if results.expects_forces and len(results.forces) != atoms:
             raise ValueError(f"{len(results.forces)} force rows for {atoms} atoms")
-        forces = _numbers(results.forces) * (RYDBERG / BOHR) if results.forces else None
+        forces = table_numbers(results.forces) * (RYDBERG / BOHR) if results.forces else None
         stress = None
         if len(results.stress) == 3:
             # pw.x prints positive numbers for a compressed cell.
-            stress = -_numbers(results.stress) * (RYDBERG / BOHR**3)
+            stress = -table_numbers(results.stress) * (RYDBERG / BOHR**3)
         energy = float(results.energy) * RYDBERG
         entropy = float(results.entropy) * RYDBERG
         moments = None
@@ -330,55 +331,6 @@ class _Output:
             flags=self._flags(results),
             calculation=self._calculation,
         )
-
-
-def _force_row(line: str, words: list[str]) -> list[str] | None:
-    return line.split("=")[1].split()[:3] if words[0] == "atom" and "force =" in line else None
-
-
-def _axis_row(line: str, words: list[str]) -> list[str] | None:
-    if not words[0].startswith("a("):
-        return None
-    return line.split("=")[1].strip().strip("()").split()[:3]
-
-
-def _site_row(line: str, words: list[str]) -> list[str] | None:
-    if "tau(" not in line or "=" not in line:
-        return None
-    return [words[1], *line.split("=")[1].strip().strip("()").split()[:3]]
-
-
-def _plain_row(_line: str, words: list[str]) -> list[str] | None:
-    return words[:3] if len(words) >= 3 and _is_number(words[0]) else None
-
-
-def _position_row(_line: str, words: list[str]) -> list[str] | None:
-    return words if len(words) >= 4 and _is_number(words[1]) else None
-
-
-_ROWS = {
-    "forces": _force_row,
-    "axes": _axis_row,
-    "sites": _site_row,
-    "stress": _plain_row,
-    "cell": _plain_row,
-    "positions": _position_row,
-}
-
-
-def _is_number(word: str) -> bool:
-    try:
-        float(word)
-    except ValueError:
-        return word.startswith("*")
-    return True
-
-
-def _numbers(rows: list[list[str]]) -> FloatArray:
-    values = np.array(rows, dtype=np.float64)
-    if values.ndim != 2 or values.shape[1] != 3:
-        raise ValueError("a row without three numbers")
-    return values
 
 
 def _last_number(text: str) -> str:

@@ -1,6 +1,7 @@
 """vasprun.xml: each trap that real files hold, one test each, then the real files themselves."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -289,8 +290,6 @@ SPECIAL = {
 
 def _peers() -> list[dict]:
     folder = Path(__file__).resolve().parents[4] / "shared" / "reference" / "vasprun"
-    import os
-
     if "MLMD_REFERENCE" in os.environ:
         folder = Path(os.environ["MLMD_REFERENCE"]) / "vasprun"
     listing = folder / "PEERS.json"
