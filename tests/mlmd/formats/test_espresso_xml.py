@@ -166,6 +166,15 @@ def test_charge_that_changes_with_the_step_is_kept(read):
     assert frame.calculation.charge == 0.5
 
 
+def test_hubbard_u_is_in_hartree_there(read):
+    correction = (
+        '<dftU><Hubbard_U specie="Fe1" label="3d">1.220077496231744E-001</Hubbard_U>'
+        '<Hubbard_U specie="O_h" label="no Hubbard">0.0</Hubbard_U></dftU><vdW>'
+    )
+    (frame,), _ = read(xml(final=(-1.0, 3.0)).replace("<vdW>", correction))
+    assert frame.calculation.hubbard_u == {"Fe1": pytest.approx(3.32, abs=1e-5)}
+
+
 # Frames, and a word of the first issue, of every real XML file.
 REAL = {
     "neb__default": (1, "uninitialised"),
