@@ -18,7 +18,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.compiled import exact_kernel
+from mlmd.compiled import exact_kernel, kernel
 from mlmd.errors import InvalidInput
 
 FloatArray = NDArray[np.float64]
@@ -49,18 +49,6 @@ class Bins:
     offsets: NDArray[np.int64]
     cell: FloatArray
     pbc: NDArray[np.bool_]
-
-    def for_kernel(self, kinds: NDArray[np.int64]) -> tuple[Any, ...]:
-        """Return the arrays in the order that kernels take them, with kinds in bin order."""
-        return (
-            self.positions,
-            kinds,
-            self.first,
-            self.counts,
-            self.offsets,
-            self.cell,
-            self.pbc,
-        )
 
 
 def bounding_cell(
@@ -192,13 +180,25 @@ def available_threads() -> int:
     return os.cpu_count() or 1
 
 
-@exact_kernel
+def _rows_in_reach(offsets: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Join offsets that differ in the last index only, shape (R, 4): x, y, first z, last z.
+
+    Bins are stored with the last index running fastest, so a row's atoms lie side by side. The
+    row through the bin itself begins with it.
+    """
+    rows: dict[tuple[int, int], list[int]] = {(0, 0): [0]}
+    for x, y, z in offsets.tolist():
+        rows.setdefault((x, y), []).append(z)
+    return np.array([(x, y, min(z), max(z)) for (x, y), z in rows.items()], dtype=np.int64)
+
+
+@kernel
 def _count_distances(
-    positions: Any,
+    coordinates: Any,
     kinds: Any,
     first: Any,
     counts: Any,
-    offsets: Any,
+    rows: Any,
     cell: Any,
     pbc: Any,
     kinds_count: int,
@@ -207,50 +207,53 @@ def _count_distances(
     start_bin: int,
     stop_bin: int,
 ) -> Any:
-    """Count each pair and image of some bins' atoms once, shape (K·K, bins)."""
-    # One bin more: a distance just below the radius may round up to it.
-    h = np.zeros((kinds_count * kinds_count, bins + 1), dtype=np.int64)
-    r_c2 = radius * radius
+    """Count each pair and image of some bins' atoms once, shape (K, K·bins).
+
+    The distances of a row are computed first, many at a time, and counted then: counting
+    is a scattered write that would keep the processor from doing several at once.
+    """
+    histograms = np.zeros((kinds_count, kinds_count * bins), dtype=np.int64)
+    xs, ys, zs = coordinates[0], coordinates[1], coordinates[2]
+    scaled = np.empty(len(xs))
     scale = bins / radius
+    n_x, n_y, n_z = counts[0], counts[1], counts[2]
     for c in range(start_bin, stop_bin):
         begin, end = first[c], first[c + 1]
         if begin == end:
             continue
-        cz = c % counts[2]
-        cy = (c // counts[2]) % counts[1]
-        cx = c // (counts[1] * counts[2])
-        for a in range(begin, end):
-            row = kinds[a] * kinds_count
-            xa, ya, za = positions[a, 0], positions[a, 1], positions[a, 2]
-            for b in range(a + 1, end):
-                dx, dy, dz = positions[b, 0] - xa, positions[b, 1] - ya, positions[b, 2] - za
-                r2 = dx * dx + dy * dy + dz * dz
-                if r2 < r_c2:
-                    h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
-        for s in range(len(offsets)):
-            x, y, z = cx + offsets[s, 0], cy + offsets[s, 1], cz + offsets[s, 2]
-            wx, wy, wz = x // counts[0], y // counts[1], z // counts[2]
-            if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]) or (wz != 0 and not pbc[2]):
+        cz, cy, cx = c % n_z, (c // n_z) % n_y, c // (n_y * n_z)
+        for s in range(len(rows)):
+            x, y = cx + rows[s, 0], cy + rows[s, 1]
+            wx, wy = x // n_x, y // n_y
+            if (wx != 0 and not pbc[0]) or (wy != 0 and not pbc[1]):
                 continue
-            x -= wx * counts[0]
-            y -= wy * counts[1]
-            z -= wz * counts[2]
-            d = (x * counts[1] + y) * counts[2] + z
-            sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
-            sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
-            sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
-            start, stop = first[d], first[d + 1]
-            for a in range(begin, end):
-                row = kinds[a] * kinds_count
-                xa, ya, za = positions[a, 0] - sx, positions[a, 1] - sy, positions[a, 2] - sz
-                for b in range(start, stop):
-                    dx = positions[b, 0] - xa
-                    dy = positions[b, 1] - ya
-                    dz = positions[b, 2] - za
-                    r2 = dx * dx + dy * dy + dz * dz
-                    if r2 < r_c2:
-                        h[row + kinds[b], int(math.sqrt(r2) * scale)] += 1
-    return h[:, :bins]
+            line = ((x - wx * n_x) * n_y + y - wy * n_y) * n_z
+            is_own = rows[s, 0] == 0 and rows[s, 1] == 0
+            z, last = cz + rows[s, 2], cz + rows[s, 3]
+            while z <= last:
+                wz = z // n_z
+                stop = min(last, (wz + 1) * n_z - 1)
+                if wz == 0 or pbc[2]:
+                    from_atom = first[line + z - wz * n_z]
+                    to_atom = first[line + stop - wz * n_z + 1]
+                    sx = wx * cell[0, 0] + wy * cell[1, 0] + wz * cell[2, 0]
+                    sy = wx * cell[0, 1] + wy * cell[1, 1] + wz * cell[2, 1]
+                    sz = wx * cell[0, 2] + wy * cell[1, 2] + wz * cell[2, 2]
+                    for a in range(begin, end):
+                        # In its own row an atom meets only those after it.
+                        low = a + 1 if is_own and wz == 0 else from_atom
+                        x_b, y_b, z_b = xs[low:to_atom], ys[low:to_atom], zs[low:to_atom]
+                        kinds_b = kinds[low:to_atom]
+                        xa, ya, za = xs[a] - sx, ys[a] - sy, zs[a] - sz
+                        for k in range(len(x_b)):
+                            dx, dy, dz = x_b[k] - xa, y_b[k] - ya, z_b[k] - za
+                            scaled[k] = math.sqrt(dx * dx + dy * dy + dz * dz) * scale
+                        h = histograms[kinds[a]]
+                        for k in range(len(kinds_b)):
+                            if scaled[k] < bins:
+                                h[kinds_b[k] * bins + int(scaled[k])] += 1
+                z = stop + 1
+    return histograms
 
 
 def count_distances(
@@ -280,12 +283,19 @@ def count_distances(
     binned = make_bins(positions, cell, pbc, radius)
     sorted_kinds = np.ascontiguousarray(kinds[binned.order])
 
-    kernel: Callable[..., Any] = _count_distances
+    count_some: Callable[..., Any] = _count_distances
+    arrays = (
+        np.ascontiguousarray(binned.positions.T),
+        sorted_kinds,
+        binned.first,
+        binned.counts,
+        _rows_in_reach(binned.offsets),
+        binned.cell,
+        binned.pbc,
+    )
 
     def count(start: int, stop: int) -> NDArray[np.int64]:
-        found = kernel(
-            *binned.for_kernel(sorted_kinds), kinds_count, float(radius), bins, start, stop
-        )
+        found = count_some(*arrays, kinds_count, float(radius), bins, start, stop)
         return np.asarray(found)
 
     parts = _share_bins(binned, count)
@@ -361,10 +371,19 @@ def count_neighbors(
     squares = np.ascontiguousarray(cutoffs**2)
     found = np.zeros((len(positions), len(cutoffs)), dtype=np.int32)
 
-    kernel: Callable[..., Any] = _count_neighbors
+    count_some: Callable[..., Any] = _count_neighbors
+    arrays = (
+        binned.positions,
+        sorted_kinds,
+        binned.first,
+        binned.counts,
+        binned.offsets,
+        binned.cell,
+        binned.pbc,
+    )
 
     def count(start: int, stop: int) -> None:
-        kernel(*binned.for_kernel(sorted_kinds), squares, found, start, stop)
+        count_some(*arrays, squares, found, start, stop)
 
     _share_bins(binned, count)
     result = np.empty_like(found)
