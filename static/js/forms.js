@@ -4,6 +4,10 @@
 
   const DRAFT_DAYS = 7;
 
+  // A field named "elements" or "method" hides the form's own property of that name.
+  const controls = (form) => [...form.querySelectorAll("input, select, textarea")];
+  const send = (form) => HTMLFormElement.prototype.submit.call(form);
+
   /* --- checks --------------------------------------------------------------------------- */
   function message(input) {
     const v = input.validity;
@@ -47,7 +51,7 @@
 
   function firstWrong(form) {
     let first = null;
-    for (const input of form.elements) {
+    for (const input of controls(form)) {
       if (!input.willValidate || !input.name) continue;
       const text = message(input);
       show(input, text);
@@ -68,7 +72,7 @@
         return;
       }
     }
-    if (form.method === "post") {
+    if (form.getAttribute("method")?.toLowerCase() === "post") {
       if (form.dataset.sent) return event.preventDefault();
       form.dataset.sent = "1";
       setTimeout(() => delete form.dataset.sent, 4000);
@@ -80,7 +84,7 @@
   const draftKey = (form) => `mlmd-draft:${document.body.dataset.person || ""}:${form.dataset.keep}`;
 
   function values(form) {
-    return [...form.elements]
+    return controls(form)
       .filter((e) => e.name && !["password", "file", "hidden", "submit", "button"].includes(e.type))
       .map((e) => [e.name, e.value, e.type === "checkbox" || e.type === "radio" ? e.checked : null,
         e.multiple && e.options ? [...e.selectedOptions].map((o) => o.value) : null]);
@@ -88,7 +92,7 @@
 
   function fill(form, kept) {
     for (const [name, value, checked, chosen] of kept) {
-      const same = [...form.elements].filter((e) => e.name === name);
+      const same = controls(form).filter((e) => e.name === name);
       const input = checked === null ? same[0] : same.find((e) => e.value === value);
       if (!input) continue;
       if (checked !== null) input.checked = checked;
@@ -145,8 +149,8 @@
   /* --- filters -------------------------------------------------------------------------- */
   function submitFilters(form) {
     // Empty filters stay out of the address.
-    for (const input of form.elements) if (input.name && !input.value) input.disabled = true;
-    form.submit();
+    for (const input of controls(form)) if (input.name && !input.value) input.disabled = true;
+    send(form);
   }
 
   document.addEventListener("change", (event) => {
@@ -159,6 +163,15 @@
     if (event.target.dataset.autoSubmit === undefined) return;
     event.preventDefault();
     submitFilters(event.target);
+  });
+
+  addEventListener("pageshow", (event) => {
+    // Back from the next page, as the browser kept this one: what was switched off works again.
+    if (!event.persisted) return;
+    for (const form of document.querySelectorAll("form")) {
+      delete form.dataset.sent;
+      if (form.dataset.autoSubmit !== undefined) for (const input of controls(form)) input.disabled = false;
+    }
   });
 
   document.addEventListener("DOMContentLoaded", () => {

@@ -21,14 +21,29 @@
     }
   }
 
+  // A box that scrolls must be reachable with the keyboard, one that doesn't should not be in the way.
+  const sizes = new ResizeObserver((entries) => {
+    for (const { target } of entries) {
+      const box = target.closest(".table-box");
+      if (!box) continue;
+      const scrolls = box.scrollWidth > box.clientWidth || box.scrollHeight > box.clientHeight;
+      if (scrolls && getComputedStyle(box).overflowX !== "visible") box.tabIndex = 0;
+      else box.removeAttribute("tabindex");
+    }
+  });
+
   function prepare(root) {
     const inside = root.matches?.("table.data") ? [root] : [];
-    for (const table of [...inside, ...root.querySelectorAll("table.data")]) label(table);
+    for (const table of [...inside, ...root.querySelectorAll("table.data")]) {
+      label(table);
+      sizes.observe(table);
+      if (table.parentElement.matches(".table-box")) sizes.observe(table.parentElement);
+    }
     for (const form of root.querySelectorAll("form[data-bulk]")) count(form);
   }
 
   function boxes(form) {
-    return [...form.elements].filter((box) => box.type === "checkbox" && box.name && !box.disabled);
+    return [...form.querySelectorAll("input[type=checkbox][name]:not(:disabled)")];
   }
 
   function count(form) {

@@ -68,10 +68,10 @@ def test_links_lead_to_every_page(pages: dict[str, str]) -> None:
     assert ALWAYS - set(pages) == set()
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("size", SIZES)
+# Contrast depends on the theme and layout on the size: two of the four pairs show both.
+@pytest.mark.parametrize(("size", "theme"), [("desk", "light"), ("phone", "dark")])
 def test_no_page_keeps_anyone_out(
-    browser: Any, site: Site, pages: dict[str, str], theme: str, size: str
+    browser: Any, site: Site, pages: dict[str, str], size: str, theme: str
 ) -> None:
     if not AXE.exists():
         pytest.fail("axe-core is missing: run `make assets` (npm ci)")
@@ -100,9 +100,9 @@ OUTSIDE = {
 
 
 def _complaints(page: Any) -> Iterator[str]:
-    page.wait_for_load_state("networkidle")
     # Folded parts hide what axe would look at.
     page.evaluate("document.querySelectorAll('main details').forEach(d => { d.open = true; })")
+    page.wait_for_timeout(250)
     page.evaluate(AXE.read_text())
     where = urlsplit(page.url).path
     for violation in page.evaluate("axe.run().then(result => result.violations)"):
