@@ -12,12 +12,14 @@ import pytest
 
 from jobs.clusters import run_folder
 from jobs.files import file_list, job_folder, log_tail
+from jobs.kinds import JobKind, register
 from jobs.models import Job
 from jobs.moves import replay
 from jobs.services import job_cancel, job_create, job_retry
 from jobs.states import State
 from jobs.stepping import step
 from labs.exceptions import Refused
+from mlmd.launch import Command, Launch
 from tests.jobs import factories
 
 
@@ -194,6 +196,21 @@ def test_a_failed_job_is_retried_in_a_fresh_folder(create, until, owner):
     assert len(starts(job)) == 1
     assert job.submissions.count() == 2
     assert replay(history(job)) == State.DONE
+
+
+def test_the_science_package_runs_without_a_recipe_and_without_the_sites_environment(
+    create, until, monkeypatch
+):
+    def prepare(job, folder):
+        (folder / "spec.json").write_text("{}")
+        return Launch(
+            commands=(Command(("mlmd", "convert", "--help"), stdout="help.txt"),), fetch=("*",)
+        )
+
+    register(JobKind(factories.KIND, "Example", prepare, lambda job, folder: None))
+    monkeypatch.setenv("PYTHONPATH", "/nowhere")
+    job = until(create(), State.DONE, seconds=60)
+    assert "--to" in (job_folder(job) / "help.txt").read_text()
 
 
 def test_done_is_final(create, until, owner):
