@@ -13,7 +13,8 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 import numpy as np
 
 from mlmd.analysis import mean_squared_displacement
-from mlmd.analysis.pairs import count_distances, count_neighbors, make_bins
+from mlmd.analysis.bins import make_bins
+from mlmd.analysis.pairs import count_distances, count_neighbors
 
 DENSITY = 0.066  # atoms/Å³, as in silica
 

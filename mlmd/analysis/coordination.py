@@ -10,7 +10,8 @@ import numpy as np
 from ase.data import atomic_numbers, chemical_symbols, covalent_radii
 from numpy.typing import ArrayLike
 
-from mlmd.analysis.pairs import FloatArray, count_neighbors
+from mlmd.analysis.bins import FloatArray
+from mlmd.analysis.pairs import count_neighbors
 from mlmd.analysis.radial import Pbc, RadialDistribution
 from mlmd.errors import InvalidInput
 

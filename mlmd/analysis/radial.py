@@ -9,7 +9,8 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import ArrayLike, NDArray
 
-from mlmd.analysis.pairs import FloatArray, bounding_cell, count_distances
+from mlmd.analysis.bins import FloatArray, bounding_cell
+from mlmd.analysis.pairs import count_distances
 from mlmd.errors import InvalidInput
 
 Pbc = tuple[bool, bool, bool]

@@ -169,7 +169,7 @@ def test_threads_do_not_change_a_count(monkeypatch, threads):
     kinds = rng.integers(0, 2, 2000)
     alone = count_distances(positions, cell, PERIODIC, kinds, 2, 6.0, 30)
     neighbors = count_neighbors(positions, cell, PERIODIC, kinds, np.full((2, 2), 4.0))
-    monkeypatch.setattr("mlmd.analysis.pairs.LEAST_ATOMS_PER_THREAD", 100)
+    monkeypatch.setattr("mlmd.analysis.bins.LEAST_ATOMS_PER_THREAD", 100)
     monkeypatch.setenv("NUMBA_NUM_THREADS", threads)
     assert np.array_equal(count_distances(positions, cell, PERIODIC, kinds, 2, 6.0, 30), alone)
     again = count_neighbors(positions, cell, PERIODIC, kinds, np.full((2, 2), 4.0))
