@@ -21,6 +21,11 @@ def wants_json(request: HttpRequest) -> bool:
     return "application/json" in request.headers.get("Accept", "")
 
 
+def posted(request: HttpRequest) -> Any:
+    """Return what a form was sent, None when it was only asked for."""
+    return request.POST if request.method == "POST" else None
+
+
 def says_refusals(back: Callable[..., str]) -> Callable[[View], View]:
     """Turn what a service refuses into a message on the page that `back` names.
 

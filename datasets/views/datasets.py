@@ -34,7 +34,7 @@ from datasets.services import (
 )
 from datasets.services.access import creation_check
 from datasets.statistics import extremes, groups, levels
-from datasets.views.answers import says_refusals
+from datasets.views.answers import posted, says_refusals
 from labs.exceptions import Refused
 from labs.selectors import may_create
 
@@ -75,7 +75,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
     """Make an empty dataset; files can be sent at once on the upload page instead."""
     if request.method == "POST":
         creation_check(request.user, request.lab)
-    form = DatasetForm(request.POST or None)
+    form = DatasetForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
             made = dataset_create(owner=request.user, lab=request.lab, **form.cleaned_data)
@@ -91,7 +91,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 def dataset_edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
     dataset = editable_or_403(Dataset, request.user, public_id)
-    form = DatasetForm(request.POST or None, instance=dataset)
+    form = DatasetForm(posted(request), instance=dataset)
     if request.method == "POST" and form.is_valid():
         fresh = Dataset.objects.get(pk=dataset.pk)
         try:

@@ -26,7 +26,7 @@ from datasets.services import structure_build, structure_delete, structure_updat
 from datasets.services.access import creation_check
 from datasets.services.structures import structure_atoms
 from datasets.viewer import viewer_payload
-from datasets.views.answers import next_url, says_refusals
+from datasets.views.answers import next_url, posted, says_refusals
 from labs.exceptions import Refused
 from labs.selectors import may_create
 from mlmd.errors import MlmdError
@@ -71,11 +71,10 @@ def structure_list(request: HttpRequest) -> HttpResponse:
 def structure_new(request: HttpRequest) -> HttpResponse:
     """Build a crystal, or drop files."""
     builder = BUILDERS["bulk"]
-    posted = request.method == "POST"
-    if posted:
+    if request.method == "POST":
         creation_check(request.user, request.lab)
-    form = builder.form(request.POST if posted else None)
-    if posted and form.is_valid():
+    form = builder.form(posted(request))
+    if form.is_valid():
         built = _built(request, form, "bulk", None)
         if built is not None:
             return redirect(built)
@@ -199,7 +198,7 @@ def _page(public_id: UUID) -> str:
 @require_http_methods(["GET", "POST"])
 def structure_edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
     structure = editable_or_403(Structure, request.user, public_id)
-    form = StructureForm(request.POST or None, instance=structure)
+    form = StructureForm(posted(request), instance=structure)
     if request.method == "POST" and form.is_valid():
         fresh = Structure.objects.get(pk=structure.pk)
         structure_update(structure=fresh, actor=request.user, **form.cleaned_data)

@@ -30,7 +30,7 @@ from datasets.services import (
 )
 from datasets.services.access import creation_check
 from datasets.services.uploads import size_check
-from datasets.views.answers import next_url, says_refusals, wants_json
+from datasets.views.answers import next_url, posted, says_refusals, wants_json
 from labs.exceptions import Refused
 from labs.models import Visibility
 from labs.selectors import may_create
@@ -72,7 +72,7 @@ def data_upload(request: HttpRequest) -> HttpResponseBase:
     """Take files of teacher data into a new dataset or one that exists."""
     datasets = Dataset.objects.editable_by(request.user).filter(withdrawn_at=None)
     initial = {"dataset": request.GET.get("dataset"), "visibility": Visibility.LAB}
-    form = NewDataForm(request.POST or None, datasets=datasets, initial=initial)
+    form = NewDataForm(posted(request), datasets=datasets, initial=initial)
     if request.method == "POST":
         creation_check(request.user, request.lab)
         files = request.FILES.getlist("file")

@@ -57,9 +57,7 @@ def extxyz(frames: Iterable[Frame]) -> bytes:
     return stream.getvalue().encode()
 
 
-def make_structure(
-    owner: User, lab: Lab, visibility: str = "lab", symbol: str = "Si"
-) -> Structure:
+def make_structure(owner: User, lab: Lab, visibility: str = "lab", symbol: str = "Si") -> Structure:
     return structure_build(
         owner=owner,
         lab=lab,
