@@ -114,6 +114,9 @@ def simulate(page: Any) -> str:
     page.get_by_role("link", name="Run MD").first.click()
     page.wait_for_url(re.compile("/md/"))
     page.get_by_label("Name", exact=False).first.fill("Silicon at 300 K")
+    for choice in page.locator("main form select:visible").all():
+        if not choice.input_value():
+            choice.select_option(index=1)
     page.get_by_role("button", name="Run MD").click()
     page.wait_for_url(re.compile(r"/md/[0-9a-f-]{36}/"))
     return finished(page)
