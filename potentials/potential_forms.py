@@ -49,16 +49,16 @@ class CatalogForm(forms.Form):
         empty_value=False,
     )
     force_rmse = forms.FloatField(
-        label=gettext_lazy("Force RMSE below, meV/Å"),
+        label=gettext_lazy("Force RMSE below"),
         required=False,
         min_value=0,
-        widget=forms.NumberInput({"step": "any"}),
+        widget=forms.NumberInput({"step": "any", "placeholder": "meV/Å"}),
     )
     energy_rmse = forms.FloatField(
-        label=gettext_lazy("Energy RMSE below, meV/atom"),
+        label=gettext_lazy("Energy RMSE below"),
         required=False,
         min_value=0,
-        widget=forms.NumberInput({"step": "any", "data-expert": "true"}),
+        widget=forms.NumberInput({"step": "any", "placeholder": "meV/atom", "data-expert": "true"}),
     )
     family = forms.ChoiceField(
         label=gettext_lazy("Family"), required=False, widget=forms.Select({"data-expert": "true"})

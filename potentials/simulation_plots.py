@@ -13,6 +13,7 @@ from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
 from labs import plots
+from labs.templatetags.mlmd_tags import digits
 from potentials.tables import Table, read_table
 
 THERMO_FILE = "thermo.csv"
@@ -127,13 +128,13 @@ def _thermo_words(plot: ThermoPlot, times: NDArray[np.float64], values: NDArray[
         return _("Nothing to show yet.")
     late = values[known][len(values[known]) // 2 :]
     return _(
-        "%(title)s: %(last).4g %(unit)s after %(time).4g ps; mean of the second half %(mean).4g, "
-        "standard deviation %(spread).2g."
+        "%(title)s: %(last)s %(unit)s after %(time)s ps; mean of the second half %(mean)s, "
+        "standard deviation %(spread)s."
     ) % {
         "title": plot.title,
-        "last": values[known][-1],
+        "last": digits(values[known][-1], 4),
         "unit": plot.unit,
-        "time": times[known][-1],
-        "mean": late.mean(),
-        "spread": late.std(),
+        "time": digits(times[known][-1], 4),
+        "mean": digits(late.mean(), 4),
+        "spread": digits(late.std(), 2),
     }

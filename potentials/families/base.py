@@ -108,6 +108,7 @@ class Family:
     Args:
         name: key in the registry and in rows.
         title: for people.
+        short_title: the same, for a column of a table.
         settings: frozen dataclass whose fields describe themselves (`mlmd.settings`).
         presets: effort ("quick", …) → the settings that it decides, as JSON.
         long_texts: settings that are several lines of text.
@@ -122,6 +123,7 @@ class Family:
 
     name: str
     title: str | Promise
+    short_title: str
     settings: type
     presets: Mapping[str, Mapping[str, Any]]
     long_texts: tuple[str, ...]

@@ -133,6 +133,7 @@ def _entry(parts: list[GroupErrors]) -> dict[str, Any]:
 HDNNP = Family(
     name="hdnnp",
     title=_("Neural network, Behler–Parrinello"),
+    short_title="HDNNP",
     settings=TrainingSettings,
     presets=_presets(),
     long_texts=("symmetry_functions",),

@@ -19,18 +19,31 @@ SLOW_REFRESH = 8
 def run_context(request: HttpRequest, row: Any) -> dict[str, Any]:
     """Return what `_live.html` and `_log.html` need for a training or an MD run."""
     job = row.job
+    text = log_tail(job)
     took = job.ended_at - job.started_at if job.started_at and job.ended_at else None
     return {
         "job": job,
         "took": took,
         # Not "log": the plot component takes that name for its switch of the axis.
-        "log_text": log_tail(job),
+        "log_text": text,
+        "error_words": error_in(text) if job.state == State.FAILED else "",
         "refresh": "" if job.is_final else REFRESH,
         "slow_refresh": "" if job.is_final else SLOW_REFRESH,
         "may_edit": type(row).objects.editable_by(request.user).filter(pk=row.pk).exists(),
         "may_create": may_create(request.user, request.lab),
         "retry_possible": job.state in {State.FAILED, State.CANCELLED, State.BLOCKED},
     }
+
+
+def error_in(text: str) -> str:
+    """Return what a program of ours said last before it gave up; empty where it said nothing.
+
+    Args:
+        text: the end of its log; `mlmd` begins its last message with ``error:``.
+    """
+    lines = text.splitlines()
+    starts = [k for k, line in enumerate(lines) if line.startswith("error: ")]
+    return " ".join(lines[starts[-1] :]).removeprefix("error: ")[:600] if starts else ""
 
 
 def live(request: HttpRequest, response: HttpResponse, job: Job) -> HttpResponse:

@@ -45,7 +45,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
         "catalog_is_empty": not page.paginator.count and not request.GET,
         "may_create": may_create(request.user, request.lab),
         "clear_label": _("Clear filters"),
-        "family_titles": {name: family.title for name, family in FAMILIES.items()},
+        "family_titles": {name: family.short_title for name, family in FAMILIES.items()},
     }
     return render(request, "potentials/list.html", context)
 
