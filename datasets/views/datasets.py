@@ -115,6 +115,7 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     editable = may_edit(dataset, request.user)
     query = f"dataset={dataset.public_id}" + (f"&version={chosen.number}" if chosen else "")
     theory = levels(frames)
+    reading = dataset.uploads.filter(state__in=("waiting", "parsing")).exists()
     context = {
         "dataset": dataset,
         "versions": versions,
@@ -129,7 +130,9 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "compositions": groups(frames, "formula", 12),
         "frames": ordered(frames, request.GET.get("sort"), FRAME_ORDER, "added")[:FRAMES_SHOWN],
         "uploads": dataset.uploads.select_related("owner")[:50],
-        "reading": dataset.uploads.filter(state__in=("waiting", "parsing")).exists(),
+        "reading": reading,
+        # The refresh that finds everything read also brings the buttons and the rail up to date.
+        "finished_now": not reading and "HX-Request" in request.headers,
         "upload_form": DataUploadForm(),
         "downloads": downloads_of(dataset, chosen),
         "query": query,

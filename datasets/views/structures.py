@@ -56,11 +56,13 @@ def structure_list(request: HttpRequest) -> HttpResponse:
             rows = rows.filter(visibility=form.cleaned_data["visibility"])
     page = page_of(request, ordered(rows, request.GET.get("sort"), ORDER, "-made"))
     mine = uploads_visible_to(request.user).filter(target=UploadTarget.STRUCTURES)
+    uploads = list(mine.filter(owner=request.user).exclude(state="accepted")[:10])
     context = {
         "form": form,
         "page_obj": page,
-        "nothing_yet": nothing_yet,
-        "uploads": mine.filter(owner=request.user).exclude(state="accepted")[:10],
+        "nothing_yet": nothing_yet and not uploads,
+        "uploads": uploads,
+        "reading": any(not upload.is_final for upload in uploads),
         "may_create": may_create(request.user, request.lab),
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
     }
