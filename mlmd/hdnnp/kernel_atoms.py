@@ -9,14 +9,15 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mlmd.compiled import kernel, subkernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_math import cutoff_values, fast_exp
 from mlmd.hdnnp.kernel_moments import MomentSpace, moment_functions, moment_gradient
 from mlmd.hdnnp.kernel_network import NetworkTables, network_energy, network_gradient
-from mlmd.hdnnp.kernel_pairs import (
+from mlmd.hdnnp.kernel_pairs import PairSpace, pair_functions, pair_gradient, pairs_needed
+from mlmd.hdnnp.kernel_radial import most_radial, radial_functions, radial_gradient
+from mlmd.hdnnp.kernel_rows import PAIR_ROWS
+from mlmd.hdnnp.neighborhood import (
     ALONG,
     DX,
     DY,
@@ -24,32 +25,17 @@ from mlmd.hdnnp.kernel_pairs import (
     GX,
     GY,
     GZ,
-    INVERSE_R,
-    PAIR_ROWS,
-    R2,
     ROWS,
     Neighborhood,
-    PairSpace,
-    R,
-    pair_functions,
-    pair_gradient,
-    pairs_needed,
+    SmallIndexArray,
+    Surround,
+    gather,
+    prepare,
 )
-from mlmd.hdnnp.tables import FunctionTables, IndexArray, MomentTables, RadialTables
-
-SmallIndexArray = NDArray[np.int32]
+from mlmd.hdnnp.tables import FunctionTables, IndexArray, MomentTables
 
 # How far `evaluate_atoms` goes.
 FUNCTIONS, ENERGIES, FORCES = range(3)
-
-
-class Surround(NamedTuple):
-    """Sorted atoms with their ghosts, and who is near whom (see `mlmd.neighbors`)."""
-
-    positions: FloatArray  # (entries, 3), Å
-    elements: SmallIndexArray  # (entries,)
-    first: IndexArray  # (atoms·elements + 1,)
-    neighbors: SmallIndexArray
 
 
 class Results(NamedTuple):
@@ -104,7 +90,7 @@ def evaluate_atoms(
         np.zeros(elements + 1, dtype=np.int64),
     )
     entries = np.zeros(most, dtype=np.int32)
-    radial = np.zeros((_most_radial(functions.radial, elements), most))
+    radial = np.zeros((most_radial(functions.radial, elements), most))
     groups = functions.pairs.first_element.shape[0]
     starts = np.zeros((groups + 1, 2), dtype=np.int64)
     pairs = PairSpace(np.zeros((PAIR_ROWS, 0)), np.zeros(0), starts)
@@ -118,11 +104,11 @@ def evaluate_atoms(
     gradient = np.zeros(functions.low.shape[1])
     for i in range(start, stop):
         element = around.elements[i]
-        n = _gather(i, elements, functions.cutoffs.radius, around, near, entries, results.closest)
+        n = gather(i, elements, functions.cutoffs.radius, around, near, entries, results.closest)
         results.counts[1] = max(results.counts[1], n)
-        _prepare(n, functions, near)
+        prepare(n, functions, near)
         g[:] = 0.0
-        _radial_functions(functions.radial, element, elements, near, radial, g)
+        radial_functions(functions.radial, element, elements, near, radial, g)
         pairs_needed(functions.pairs, element, near.segments, starts)
         last = functions.pairs.group_first[element + 1] - functions.pairs.group_first[element]
         if starts[last, 0] > pairs.pairs.shape[1] or starts[last, 1] > pairs.products.shape[0]:
@@ -145,7 +131,7 @@ def evaluate_atoms(
         network_gradient(networks, element, slopes, sums, gradient)
         for row in range(ALONG, GZ + 1):
             near.values[row, :n] = 0.0
-        _radial_gradient(functions.radial, element, elements, near, radial, gradient)
+        radial_gradient(functions.radial, element, elements, near, radial, gradient)
         pair_gradient(functions.pairs, element, near, pairs, gradient)
         for block in range(first_block, last_block):
             if last_block - first_block > 1:
@@ -171,14 +157,6 @@ def _row_length(entries: int) -> int:
     4096 bytes. Rows that start 23 cache lines apart, modulo that, keep out of each other's way.
     """
     return (entries + 8 - 184 + 511) // 512 * 512 + 184
-
-
-@subkernel
-def _most_radial(radial: RadialTables, elements: int) -> int:
-    most = 1
-    for element in range(elements):
-        most = max(most, radial.first[(element + 1) * elements] - radial.first[element * elements])
-    return most
 
 
 @kernel
@@ -211,149 +189,6 @@ def _moment_space(tables: MomentTables, elements: int, most: int) -> MomentSpace
         np.zeros((9, most)),
         norms,
     )
-
-
-@subkernel
-def _gather(
-    i: int,
-    elements: int,
-    radii: FloatArray,
-    around: Surround,
-    near: Neighborhood,
-    entries: SmallIndexArray,
-    closest: FloatArray,
-) -> int:
-    """Collect the neighbours within the largest cutoff, by element; return their number."""
-    limit = radii[radii.shape[0] - 1] ** 2
-    dx = near.values[DX]
-    dy = near.values[DY]
-    dz = near.values[DZ]
-    r2 = near.values[R2]
-    x = around.positions[i, 0]
-    y = around.positions[i, 1]
-    z = around.positions[i, 2]
-    smallest = closest[0]
-    n = 0
-    for e in range(elements):
-        near.segments[e] = n
-        row = around.neighbors[around.first[i * elements + e] : around.first[i * elements + e + 1]]
-        for slot in range(row.shape[0]):
-            j = row[slot]
-            u = around.positions[j, 0] - x
-            v = around.positions[j, 1] - y
-            w = around.positions[j, 2] - z
-            d = u * u + v * v + w * w
-            # Written always, kept only where inside: no branch to mispredict.
-            dx[n] = u
-            dy[n] = v
-            dz[n] = w
-            r2[n] = d
-            entries[n] = j
-            smallest = min(smallest, d)
-            n += 1 if d < limit else 0
-    near.segments[elements] = n
-    closest[0] = smallest
-    return n
-
-
-@subkernel
-def _prepare(n: int, functions: FunctionTables, near: Neighborhood) -> None:
-    """Fill distances and cutoff functions."""
-    r2 = near.values[R2, :n]
-    r = near.values[R, :n]
-    inverse = near.values[INVERSE_R, :n]
-    for a in range(n):
-        r[a] = math.sqrt(r2[a])
-    for a in range(n):
-        inverse[a] = 1.0 / r[a]
-    cutoffs = functions.cutoffs
-    for c in range(cutoffs.radius.shape[0]):
-        cutoff_values(
-            cutoffs.kind,
-            cutoffs.inner[c],
-            cutoffs.inverse_width[c],
-            r,
-            near.cutoff[c, :n],
-            near.log_slope[c, :n],
-        )
-
-
-@subkernel
-def _radial_functions(
-    tables: RadialTables,
-    element: int,
-    elements: int,
-    near: Neighborhood,
-    radial: FloatArray,
-    g: FloatArray,
-) -> None:
-    base = tables.first[element * elements]
-    for e in range(elements):
-        a0 = near.segments[e]
-        a1 = near.segments[e + 1]
-        r = near.values[R, a0:a1]
-        for q in range(
-            tables.first[element * elements + e], tables.first[element * elements + e + 1]
-        ):
-            g[tables.out[q]] += tables.weight[q] * _gaussian_sum(
-                r,
-                near.cutoff[tables.cutoff[q], a0:a1],
-                tables.eta[q],
-                tables.rs[q],
-                radial[q - base, a0:a1],
-            )
-
-
-@subkernel
-def _gaussian_sum(r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> float:
-    total = 0.0
-    for a in range(r.shape[0]):
-        d = r[a] - rs
-        value = f[a] * fast_exp(-eta * d * d)
-        out[a] = value
-        total += value
-    return total
-
-
-@subkernel
-def _radial_gradient(
-    tables: RadialTables,
-    element: int,
-    elements: int,
-    near: Neighborhood,
-    radial: FloatArray,
-    gradient: FloatArray,
-) -> None:
-    base = tables.first[element * elements]
-    for e in range(elements):
-        a0 = near.segments[e]
-        a1 = near.segments[e + 1]
-        for q in range(
-            tables.first[element * elements + e], tables.first[element * elements + e + 1]
-        ):
-            _gaussian_slope(
-                gradient[tables.out[q]] * tables.weight[q],
-                2.0 * tables.eta[q],
-                tables.rs[q],
-                radial[q - base, a0:a1],
-                near.log_slope[tables.cutoff[q], a0:a1],
-                near.values[INVERSE_R, a0:a1],
-                near.values[ALONG, a0:a1],
-            )
-
-
-@subkernel
-def _gaussian_slope(
-    w: float,
-    eta2: float,
-    rs: float,
-    value: FloatArray,
-    log_slope: FloatArray,
-    inverse: FloatArray,
-    along: FloatArray,
-) -> None:
-    for a in range(along.shape[0]):
-        along[a] += w * value[a] * (log_slope[a] - eta2 * (1.0 - rs * inverse[a]))
 
 
 @subkernel

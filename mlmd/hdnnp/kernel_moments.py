@@ -19,7 +19,7 @@ from typing import NamedTuple
 from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import fast_exp
-from mlmd.hdnnp.kernel_pairs import (
+from mlmd.hdnnp.neighborhood import (
     ALONG,
     DX,
     DY,

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_atoms import Surround
+from mlmd.hdnnp.neighborhood import Surround
 from mlmd.neighbors import find_surroundings, list_neighbors
 
 # An atom with more neighbours has lost its place, or the cell its unit.
