@@ -219,7 +219,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:potential-file": (read("potential", name="input.nn"),),
     "api:potential-parity": (read("potential", lacks=True, quantity="energy"),),
     # potentials: training
-    "potentials:train": (create(name="New"),),
+    "potentials:train": (create(name="New", versions="<version>", effort="quick"),),
     "potentials:train-preview": (OWN_POST,),
     "potentials:train-functions": (OWN_POST,),
     "potentials:training": (read("training"),),
@@ -234,7 +234,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:training-curve": (read("training"),),
     "api:training-log": (read("training"),),
     # potentials: molecular dynamics
-    "potentials:simulate": (create(name="New"),),
+    "potentials:simulate": (create(name="New", potential="<potential>", structure="<structure>"),),
     "potentials:simulate-preview": (OWN_POST,),
     "potentials:simulation": (read("simulation"),),
     "potentials:simulation-plot": (read("simulation", name="temperature"),),
@@ -244,7 +244,12 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "potentials:save-structure": (Route("use", "simulation", "post", lacks=True),),
     "api:simulation-list": (
         Route("list", "simulation"),
-        create(name="New", potential="<potential>", structure="<structure>"),
+        create(
+            name="New",
+            potential="<potential>",
+            structure="<structure>",
+            settings={"stages": [{"steps": 10, "temperature_start": 300}]},
+        ),
     ),
     "api:simulation-detail": (read("simulation"),),
     "api:simulation-cancel": (change("simulation"),),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from html.parser import HTMLParser
 from typing import Any
 
 import pytest
@@ -113,7 +114,40 @@ def _call(client: Client, world: World, name: str, route: Route, target: Any) ->
     if name.startswith("api:") and "<file>" not in route.body.values():
         send = getattr(client, route.method)
         return send(address, json.dumps(body), content_type="application/json")
+    if route.access == "create" and not route.body.get("files"):
+        body = _prefilled(client, address) | body
     return client.post(address, body)
+
+
+def _prefilled(client: Client, address: str) -> dict[str, Any]:
+    """Return what a browser would send of the page's form without a touch."""
+    form = _Form()
+    answer = client.get(address)
+    form.feed(answer.content.decode().split("<main")[-1] if answer.status_code == 200 else "")
+    return form.values
+
+
+class _Form(HTMLParser):
+    """Collects the values of inputs and selects."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values: dict[str, str] = {}
+        self._select = ""
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        name, value = given.get("name") or "", given.get("value") or ""
+        if tag == "select":
+            self._select = name
+        elif tag == "option" and (self._select not in self.values or "selected" in given):
+            self.values[self._select] = value
+        elif (
+            tag == "input"
+            and name
+            and (given.get("type") not in {"checkbox", "radio"} or "checked" in given)
+        ):
+            self.values[name] = value
 
 
 def _filled(world: World, value: Any) -> Any:
