@@ -322,7 +322,8 @@ def test_a_learning_curve_has_both_parts_and_a_sentence(owner, lab, sign_in):
     figure = sign_in(owner).get(url).json()
     assert [trace["y"] for trace in figure["data"]] == [[800.0, 300.0], [820.0, 330.0]]
     assert "330 meV/Å after 1 epochs" in figure["alt"]
-    assert sign_in(owner).get(figure["csv"]).status_code == 200
+    table = b"".join(sign_in(owner).get(figure["csv"]).streaming_content)
+    assert len(table.splitlines()) == 3
 
 
 def test_extrapolation_is_said_with_atom_and_time(owner, lab, sign_in):
