@@ -6,7 +6,7 @@ import json
 import shlex
 from typing import Any
 
-TOKEN = "$MLMD_TOKEN"  # noqa: S105 - the name of a shell variable, not a secret
+VARIABLE = "MLMD_TOKEN"  # of the reader's shell, not of the site
 
 
 def curl_call(method: str, url: str, body: Any = None, save: str = "") -> str:
@@ -18,7 +18,7 @@ def curl_call(method: str, url: str, body: Any = None, save: str = "") -> str:
         body: JSON value to send, or None.
         save: file name for an answer that is a file.
     """
-    words = ["curl", "--fail", "-H", f'"Authorization: Bearer {TOKEN}"']
+    words = ["curl", "--fail", "-H", f'"Authorization: Bearer ${VARIABLE}"']
     if method.upper() != "GET":
         words += ["-X", method.upper()]
     if body is not None:
@@ -38,7 +38,7 @@ def python_call(method: str, url: str, body: Any = None, save: str = "") -> str:
         arguments.append("data=json.dumps(body).encode()")
     if method.upper() != "GET":
         arguments.append(f'method="{method.upper()}"')
-    headers = ['"Authorization": "Bearer " + os.environ["MLMD_TOKEN"]']
+    headers = [f'"Authorization": "Bearer " + os.environ["{VARIABLE}"]']
     if body is not None:
         headers.append('"Content-Type": "application/json"')
     lines += [
