@@ -7,6 +7,7 @@
   // A field named "elements" or "method" hides the form's own property of that name.
   const controls = (form) => [...form.querySelectorAll("input, select, textarea")];
   const send = (form) => HTMLFormElement.prototype.submit.call(form);
+  const notes = (form) => Object.getOwnPropertyDescriptor(HTMLElement.prototype, "dataset").get.call(form);
 
   /* --- checks --------------------------------------------------------------------------- */
   function message(input) {
@@ -36,14 +37,14 @@
 
   document.addEventListener("focusout", (event) => {
     const input = event.target;
-    if (!input.form || input.form.dataset.check === undefined || !input.willValidate) return;
+    if (!input.form || notes(input.form).check === undefined || !input.willValidate) return;
     if (input.type === "submit" || !input.dataset.touched) return;
     show(input, message(input));
   });
 
   document.addEventListener("input", (event) => {
     const input = event.target;
-    if (!input.form || input.form.dataset.check === undefined || !input.willValidate) return;
+    if (!input.form || notes(input.form).check === undefined || !input.willValidate) return;
     input.dataset.touched = "1";
     const wrong = input.closest(".field")?.classList.contains("has-error");
     if (wrong || input.type === "number") show(input, message(input));
@@ -62,7 +63,7 @@
 
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.dataset.check !== undefined && !event.submitter?.formNoValidate) {
+    if (notes(form).check !== undefined && !event.submitter?.formNoValidate) {
       const wrong = firstWrong(form);
       if (wrong) {
         event.preventDefault();
@@ -73,15 +74,15 @@
       }
     }
     if (form.getAttribute("method")?.toLowerCase() === "post") {
-      if (form.dataset.sent) return event.preventDefault();
-      form.dataset.sent = "1";
-      setTimeout(() => delete form.dataset.sent, 4000);
+      if (notes(form).sent) return event.preventDefault();
+      notes(form).sent = "1";
+      setTimeout(() => delete notes(form).sent, 4000);
     }
-    if (form.dataset.keep) sessionStorage.setItem("mlmd-sent", draftKey(form));
+    if (notes(form).keep) sessionStorage.setItem("mlmd-sent", draftKey(form));
   });
 
   /* --- drafts --------------------------------------------------------------------------- */
-  const draftKey = (form) => `mlmd-draft:${document.body.dataset.person || ""}:${form.dataset.keep}`;
+  const draftKey = (form) => `mlmd-draft:${document.body.dataset.person || ""}:${notes(form).keep}`;
 
   function values(form) {
     return controls(form)
@@ -131,7 +132,7 @@
 
   function keep(event) {
     const form = event.target.form;
-    if (!form?.dataset.keep) return;
+    if (!form || !notes(form).keep) return;
     localStorage.setItem(draftKey(form), JSON.stringify({ at: Date.now(), values: values(form) }));
   }
 
@@ -141,7 +142,7 @@
   addEventListener("beforeunload", (event) => {
     // Chosen files can't be kept as a draft: here the browser has to ask.
     const waiting = [...document.querySelectorAll("form[data-check] input[type=file]")].some(
-      (input) => input.files.length && !input.form.dataset.sent,
+      (input) => input.files.length && !notes(input.form).sent,
     );
     if (waiting) event.preventDefault();
   });
@@ -155,12 +156,12 @@
 
   document.addEventListener("change", (event) => {
     const form = event.target.form;
-    if (form?.dataset.autoSubmit === undefined || event.target.type === "text") return;
+    if (!form || notes(form).autoSubmit === undefined || event.target.type === "text") return;
     if (event.target.tagName === "SELECT" || event.target.type === "checkbox") submitFilters(form);
   });
 
   document.addEventListener("submit", (event) => {
-    if (event.target.dataset.autoSubmit === undefined) return;
+    if (notes(event.target).autoSubmit === undefined) return;
     event.preventDefault();
     submitFilters(event.target);
   });
@@ -169,8 +170,8 @@
     // Back from the next page, as the browser kept this one: what was switched off works again.
     if (!event.persisted) return;
     for (const form of document.querySelectorAll("form")) {
-      delete form.dataset.sent;
-      if (form.dataset.autoSubmit !== undefined) for (const input of controls(form)) input.disabled = false;
+      delete notes(form).sent;
+      if (notes(form).autoSubmit !== undefined) for (const input of controls(form)) input.disabled = false;
     }
   });
 

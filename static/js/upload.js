@@ -5,6 +5,9 @@
 (() => {
   "use strict";
 
+  // A field named "dataset" hides the form's own property of that name.
+  const notes = (form) => Object.getOwnPropertyDescriptor(HTMLElement.prototype, "dataset").get.call(form);
+
   function bytes(size) {
     const units = ["B", "KiB", "MiB", "GiB"];
     let value = size;
@@ -77,7 +80,7 @@
     const input = form.querySelector("input[type=file]");
     const files = [...input.files];
     const list = form.querySelector("[data-drop-files]");
-    const most = Number(form.dataset.mostBytes);
+    const most = Number(notes(form).mostBytes);
     list.replaceChildren();
     let next = null;
     let dataset = null;
@@ -108,7 +111,7 @@
     button.disabled = false;
     if (failures === 0 && next) {
       input.value = "";
-      form.dataset.sent = "1";
+      notes(form).sent = "1";
       location.assign(next);
     } else if (next) {
       const link = document.createElement("li");
@@ -129,8 +132,8 @@
   }
 
   function prepare(form) {
-    if (form.dataset.ready) return;
-    form.dataset.ready = "1";
+    if (notes(form).ready) return;
+    notes(form).ready = "1";
     const drop = form.querySelector("[data-drop]");
     const input = form.querySelector("input[type=file]");
     for (const name of ["dragenter", "dragover"]) {
