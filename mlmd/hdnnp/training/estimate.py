@@ -11,10 +11,10 @@ from itertools import pairwise
 
 from mlmd.hdnnp.training.settings import TrainingSettings
 
-FLOP_PER_SECOND = 1.2e10
+FLOP_PER_SECOND = 4e10
 SECONDS_PER_TERM = 5e-9
 TYPICAL_NEIGHBORS = 45
-START_SECONDS = 6.0
+START_SECONDS = 5.0
 
 
 def estimate_seconds(
@@ -40,7 +40,7 @@ def estimate_seconds(
     learned = frames_count * (1.0 - settings.validation_fraction)
     updates = settings.visits * math.ceil(learned / settings.frames_per_update)
     # Symmetric product, factor solve and rank-k update of every block, and the Jacobian.
-    filter_work = (weights / block) * rows * (4.0 * block**2)
+    filter_work = (weights / block) * rows * (3.0 * block**2)
     pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
     jacobian_work = rows * pairs * weights / max(elements, 1) * 8.0
     shared = cores if block >= 1500 else 1

@@ -207,7 +207,7 @@ class TrainingSettings:
         ),
     )  # fmt: skip
     forces_per_update: int = field(
-        default=64,
+        default=128,
         metadata=_about(
             "Force components per update",
             "Drawn from those with errors above the frame's mean.",

@@ -111,7 +111,7 @@ def test_a_lonely_atom_has_zero_functions_and_no_neighbours():
 
 
 def test_an_unknown_element_and_foreign_units_are_refused(shared_reference):
-    numbers, positions = MOLECULE
+    _numbers, positions = MOLECULE
     with pytest.raises(InvalidInput, match="element Fe"):
         mixed_functions().values(np.full(4, 26), positions, SKEWED, (True,) * 3)
     potential = load_potential(shared_reference / "n2p2" / "LJ", "bohr", "hartree")
