@@ -1,7 +1,9 @@
 # `make up` serves the site, `make demo` does the main job without a browser, `make test` tests.
 # Everything is installed into .venv and node_modules of this folder; no root, no server needed.
 
-PYTHON ?= $(shell command -v python3.13 || command -v python3.12 || command -v python3.11 || command -v python3)
+# The first that really runs and is new enough: version managers leave names that don't run.
+PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; do \
+	$$name -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$name && break; done)
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 
@@ -15,8 +17,8 @@ help:
 	@echo "make screenshots pictures of the running demo site for the documentation"
 
 .venv/bin/python:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
-		|| { echo "Python 3.11 or newer is needed; found $$($(PYTHON) --version). Install it, or run: make PYTHON=/path/to/python3.12"; exit 1; }
+	@$(or $(PYTHON),false) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+		|| { echo "Python 3.11 or newer is needed and $(or $(PYTHON),none) was found. Install it, or run: make PYTHON=/path/to/python3.12 up"; exit 1; }
 	@$(PYTHON) -m venv .venv \
 		|| { echo "The venv module is missing. On Debian/Ubuntu: apt-get install python3-venv"; exit 1; }
 
