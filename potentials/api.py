@@ -40,8 +40,12 @@ from potentials.serializers import (
     TrainingSerializer,
 )
 from potentials.services.potentials import potential_delete, potential_update
-from potentials.services.simulations import simulation_start, simulation_structure_save
-from potentials.services.trainings import training_start
+from potentials.services.simulations import (
+    simulation_delete,
+    simulation_start,
+    simulation_structure_save,
+)
+from potentials.services.trainings import training_delete, training_start
 from potentials.simulation_plots import THERMO_FILE
 from potentials.training_plots import CURVE_FILE
 from potentials.trajectories import TrajectoryRequest, trajectory_lines
@@ -59,8 +63,8 @@ class RunActions(viewsets.GenericViewSet):
 
     @property
     def required_scope(self) -> str:
-        """Starting and cancelling need ``run``."""
-        return Scope.RUN
+        """Starting and cancelling need ``run``, deleting and keeping structures ``write``."""
+        return Scope.WRITE if self.action in {"destroy", "structure"} else Scope.RUN
 
     @extend_schema(summary="Cancel the run", request=None)
     @action(detail=True, methods=["post"])
@@ -224,6 +228,11 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(summary="Delete a training that ended without a potential")
+    def destroy(self, request: Request, public_id: str) -> Response:
+        training_delete(training=self.get_object(), actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
     @extend_schema(summary="The learning curve", responses={(200, "text/csv"): CSV})
     @action(detail=True)
     def curve(self, request: Request, public_id: str) -> FileResponse:
@@ -286,6 +295,11 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(summary="Delete an MD run that has ended")
+    def destroy(self, request: Request, public_id: str) -> Response:
+        simulation_delete(simulation=self.get_object(), actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
+
     @extend_schema(
         summary="Temperature, energies, pressure, density", responses={(200, "text/csv"): CSV}
     )
@@ -294,6 +308,7 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
         return job_file(self.get_object().job, THERMO_FILE, THERMO_FILE)
 
     @extend_schema(
+        operation_id="simulations_table",
         summary="g(r), mean squared displacement or coordination numbers",
         parameters=[OpenApiParameter("name", str, "path", enum=sorted(observations.TABLES))],
         responses={(200, "text/csv"): CSV},

@@ -39,6 +39,7 @@ urlpatterns = [
     path(
         "train/<uuid:public_id>/files/<slug:name>/", trainings.training_file, name="training-file"
     ),
+    path("train/<uuid:public_id>/delete/", trainings.training_remove, name="training-delete"),
     path("md/", simulations.simulate, name="simulate"),
     path("md/preview/", simulations.simulate_preview, name="simulate-preview"),
     path("md/<uuid:public_id>/", simulations.simulation, name="simulation"),
@@ -52,6 +53,7 @@ urlpatterns = [
         simulations.simulation_file,
         name="simulation-file",
     ),
+    path("md/<uuid:public_id>/delete/", simulations.simulation_remove, name="simulation-delete"),
     path("md/<uuid:public_id>/player/", simulations.trajectory_view, name="trajectory-view"),
     path(
         "md/<uuid:public_id>/trajectory/<slug:kind>/",

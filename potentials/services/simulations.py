@@ -18,7 +18,7 @@ from datasets.services.structures import structure_atoms, structure_create_from_
 from jobs.clusters import resources_of
 from jobs.files import job_folder
 from jobs.models import Cluster
-from jobs.services import job_create
+from jobs.services import job_create, job_delete
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab
@@ -147,6 +147,22 @@ def simulation_accept(*, simulation: Simulation, folder: Path) -> Simulation:
     simulation.result = to_jsonable(result)
     simulation.save(update_fields=["result", "modified_at"])
     return simulation
+
+
+@transaction.atomic
+def simulation_delete(*, simulation: Simulation, actor: Any) -> None:
+    """Remove an MD run that has ended, with its job and files.
+
+    Raises:
+        PermissionDenied: the person may not change it.
+        Refused: it still runs.
+    """
+    if not Simulation.objects.editable_by(actor).filter(pk=simulation.pk).exists():
+        raise PermissionDenied(_("Only the owner and the lab's managers delete this MD run."))
+    job = simulation.job
+    audit_record(actor=actor, verb="MD run deleted", target=simulation)
+    Simulation.objects.filter(pk=simulation.pk).delete()
+    job_delete(job=job, actor=actor)
 
 
 @transaction.atomic

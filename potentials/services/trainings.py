@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from datasets.selections import Selection
 from jobs.clusters import resources_of
 from jobs.models import Cluster
-from jobs.services import job_create
+from jobs.services import job_create, job_delete
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab
@@ -152,6 +152,24 @@ def training_accept(*, training: Training, folder: Path) -> Potential:
     }
     training.save(update_fields=["result", "modified_at"])
     return potential_create_from_training(training=training, outcome=outcome)
+
+
+@transaction.atomic
+def training_delete(*, training: Training, actor: Any) -> None:
+    """Remove a training that ended without a potential, with its job and files.
+
+    Raises:
+        PermissionDenied: the person may not change it.
+        Refused: it still runs, or a potential came from it.
+    """
+    if not Training.objects.editable_by(actor).filter(pk=training.pk).exists():
+        raise PermissionDenied(_("Only the owner and the lab's managers delete this training."))
+    if Potential.objects.filter(training=training).exists():
+        raise Refused(_("A potential came from this training, so it stays as its provenance."))
+    job = training.job
+    audit_record(actor=actor, verb="training deleted", target=training)
+    Training.objects.filter(pk=training.pk).delete()
+    job_delete(job=job, actor=actor)
 
 
 def _family(request: TrainingRequest) -> Family:

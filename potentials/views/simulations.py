@@ -25,7 +25,11 @@ from potentials.names import file_stem
 from potentials.player import player_payload
 from potentials.run_words import extrapolation_words, run_warnings, summary_rows
 from potentials.selectors import potentials_visible_to, simulations_visible_to
-from potentials.services.simulations import simulation_start, simulation_structure_save
+from potentials.services.simulations import (
+    simulation_delete,
+    simulation_start,
+    simulation_structure_save,
+)
 from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.simulation_forms import (
     ENSEMBLES,
@@ -127,6 +131,18 @@ def simulation(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "downloads": _downloads(row),
     }
     return live(request, render(request, "potentials/simulation.html", context), row.job)
+
+
+@require_POST
+def simulation_remove(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    row = _row(request, public_id)
+    try:
+        simulation_delete(simulation=row, actor=request.user)
+    except Refused as error:
+        messages.error(request, str(error))
+        return redirect("potentials:simulation", public_id=public_id)
+    messages.success(request, _("The MD run has been deleted."))
+    return redirect("potentials:list")
 
 
 @require_GET

@@ -23,7 +23,7 @@ from potentials.families import FAMILIES
 from potentials.models import Potential, Training
 from potentials.names import file_stem
 from potentials.selectors import trainings_visible_to
-from potentials.services.trainings import training_start
+from potentials.services.trainings import training_delete, training_start
 from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.training_forms import TrainingForm, training_initial
 from potentials.training_plots import CURVE_FILE, QUANTITIES, learning_curve
@@ -106,6 +106,7 @@ def training(request: HttpRequest, public_id: UUID) -> HttpResponse:
     context = {
         "training": row,
         "potential": potential,
+        "has_result": Potential.objects.filter(training=row).exists(),
         **run_context(request, row),
         "warnings": row.result.get("warnings", []),
         "settings_rows": settings_rows(FAMILIES[row.family].settings, row.settings),
@@ -113,6 +114,18 @@ def training(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "downloads": _downloads(row),
     }
     return live(request, render(request, "potentials/training.html", context), row.job)
+
+
+@require_POST
+def training_remove(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    row = get_object_or_404(trainings_visible_to(request.user), public_id=public_id)
+    try:
+        training_delete(training=row, actor=request.user)
+    except Refused as error:
+        messages.error(request, str(error))
+        return redirect("potentials:training", public_id=public_id)
+    messages.success(request, _("The training has been deleted."))
+    return redirect("potentials:list")
 
 
 @require_GET

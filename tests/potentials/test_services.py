@@ -7,14 +7,24 @@ from django.core.exceptions import PermissionDenied
 
 from datasets.selections import Selection
 from jobs.models import Job
+from jobs.states import State
 from labs.exceptions import Refused
 from labs.models import AuditEvent
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.training import TrainingSettings
 from potentials.models import Potential, Simulation, Training
 from potentials.services.potentials import potential_delete, potential_update
-from potentials.services.simulations import SimulationRequest, simulation_start
-from potentials.services.trainings import TrainingRequest, training_prepare, training_start
+from potentials.services.simulations import (
+    SimulationRequest,
+    simulation_delete,
+    simulation_start,
+)
+from potentials.services.trainings import (
+    TrainingRequest,
+    training_delete,
+    training_prepare,
+    training_start,
+)
 from tests.potentials.factories import (
     make_potential,
     make_simulation,
@@ -169,3 +179,24 @@ def test_deleting_a_potential_of_a_training_keeps_the_training(owner, lab):
     potential = make_potential(owner, lab, training=training)
     potential_delete(potential=potential, actor=owner)
     assert Training.objects.filter(pk=training.pk).exists()
+
+
+def test_a_failed_training_is_deleted_with_its_job_and_a_useful_one_stays(owner, lab, guest):
+    failed, done = make_training(owner, lab, state=State.FAILED), make_training(owner, lab)
+    make_potential(owner, lab, training=done)
+    with pytest.raises(PermissionDenied):
+        training_delete(training=failed, actor=guest)
+    training_delete(training=failed, actor=owner)
+    assert list(Training.objects.all()) == [done]
+    assert list(Job.objects.all()) == [done.job]
+    with pytest.raises(Refused, match="provenance"):
+        training_delete(training=done, actor=owner)
+
+
+def test_an_md_run_is_deleted_only_once_it_has_ended(owner, lab):
+    running, done = make_simulation(owner, lab, state=State.RUNNING), make_simulation(owner, lab)
+    with pytest.raises(Refused, match="cancel"):
+        simulation_delete(simulation=running, actor=owner)
+    simulation_delete(simulation=done, actor=owner)
+    assert list(Simulation.objects.all()) == [running]
+    assert list(Job.objects.all()) == [running.job]
