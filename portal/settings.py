@@ -258,6 +258,13 @@ SPECTACULAR_SETTINGS = {
     "SERVE_INCLUDE_SCHEMA": False,
     "SERVE_PERMISSIONS": ["labs.permissions.HasScope"],
     "SCHEMA_PATH_PREFIX": "/api/v1",
+    # Fields of the same name in different rooms have different choices.
+    "ENUM_NAME_OVERRIDES": {
+        "JobState": "jobs.states.State",
+        "UploadState": "datasets.models.uploads.UploadState",
+        "UploadTarget": "datasets.models.uploads.UploadTarget",
+        "StructureOrigin": "datasets.models.structures.Origin",
+    },
 }
 
 LOGGING = {
