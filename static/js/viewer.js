@@ -73,15 +73,15 @@
         if (!reply.ok) throw new Error(answer.detail || interpolate(gettext("The site answered %s."), [reply.status]));
         this.data = answer;
       } catch (error) {
-        return this.give_up(error.message);
+        return this.giveUp(error.message);
       }
       this.describe();
-      if (!hasWebGL()) return this.give_up(gettext("This browser shows no 3D graphics (WebGL is off)."));
+      if (!hasWebGL()) return this.giveUp(gettext("This browser shows no 3D graphics (WebGL is off)."));
       try {
         this.mol = await load();
         this.create();
       } catch (error) {
-        return this.give_up(error.message);
+        return this.giveUp(error.message);
       }
       this.controls();
       this.draw(true);
@@ -502,7 +502,7 @@
       this.hint = `${composition} · ${gettext("click atoms for position, distance and angle; drag to turn, scroll to zoom, arrow keys turn too")}`;
     }
 
-    give_up(reason) {
+    giveUp(reason) {
       const { symbols, positions } = this.data || {};
       this.canvas.style.height = "auto";
       this.canvas.removeAttribute("role");
