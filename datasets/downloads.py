@@ -8,11 +8,14 @@ from dataclasses import dataclass
 from itertools import chain
 
 from ase import Atoms
+from django.db.models import Q
 from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 
+from datasets.querysets import FrameQuerySet
+from datasets.selections import iterate_frames
 from labs.exceptions import Refused
 from mlmd.formats import write_frames
 from mlmd.formats.structures import write_structure
@@ -77,6 +80,31 @@ def frames_response(
     first = next(chunks, b"")
     response = StreamingHttpResponse(chain((first,), chunks), content_type=_type(file_format))
     return _named(response, name, kind)
+
+
+def rows_response(
+    rows: FrameQuerySet, file_format: str, name: str, *, energy: str = "free"
+) -> HttpResponseBase:
+    """Return a download of the frames behind rows.
+
+    Raises:
+        Refused: as `frames_response`, or n2p2 is asked for and some frame has no labels: a file
+            that silently lacks frames would be worse than none.
+    """
+    if file_format == "n2p2":
+        bare = rows.filter(Q(energy=None) | Q(max_force=None)).count()
+        if bare:
+            raise Refused(
+                ngettext(
+                    "%d frame has no energy or no forces, which n2p2's format needs. Leave it out "
+                    "with the filter “Largest force from 0”, or choose another format.",
+                    "%d frames have no energy or no forces, which n2p2's format needs. Leave them "
+                    "out with the filter “Largest force from 0”, or choose another format.",
+                    bare,
+                )
+                % bare
+            )
+    return frames_response(iterate_frames(rows), file_format, name, energy=energy)
 
 
 def structure_response(atoms: Atoms, file_format: str, name: str) -> HttpResponseBase:

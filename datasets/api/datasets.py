@@ -27,10 +27,9 @@ from datasets.api.serializers import (
     VersionSerializer,
     WithdrawSerializer,
 )
-from datasets.downloads import FRAME_FILES, frames_response
+from datasets.downloads import FRAME_FILES, rows_response
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.search import by_elements, by_words
-from datasets.selections import iterate_frames
 from datasets.selectors import datasets_visible_to, versions_visible_to
 from datasets.services import (
     dataset_create,
@@ -169,7 +168,7 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         dataset = visible_or_404(datasets_visible_to(request.user), public_id)
         rows = Frame.objects.filter(dataset=dataset).current()
         energy = request.query_params.get("energy", "free")
-        return frames_response(iterate_frames(rows), file_format, dataset.name, energy=energy)
+        return rows_response(rows, file_format, dataset.name, energy=energy)
 
     @extend_schema(
         summary="A plot of the dataset as JSON",
@@ -220,7 +219,7 @@ class VersionViewSet(viewsets.ReadOnlyModelViewSet):
         rows = Frame.objects.in_version(version)
         name = f"{version.dataset.name}-v{version.number}"
         energy = request.query_params.get("energy", "free")
-        return frames_response(iterate_frames(rows), file_format, name, energy=energy)
+        return rows_response(rows, file_format, name, energy=energy)
 
     @extend_schema(summary="Withdraw a published version", request=WithdrawSerializer)
     @action(detail=True, methods=["post"])

@@ -22,7 +22,7 @@ from datasets.access import visible_or_404
 from datasets.api.datasets import ENERGY, FILE, FORMAT
 from datasets.api.serializers import FrameDetailSerializer, FrameSerializer
 from datasets.catalog import FRAME_ORDER, catalog_query
-from datasets.downloads import frames_response
+from datasets.downloads import rows_response
 from datasets.models import Frame
 from datasets.pages import CappedPaginator, ordered
 from datasets.selections import iterate_frames
@@ -113,7 +113,7 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
     def download_all(self, request: Request, file_format: str = "") -> HttpResponseBase:
         rows = catalog_query(request.user, request.query_params).frames(request.user)
         energy = request.query_params.get("energy", "free")
-        return frames_response(iterate_frames(rows), file_format, "frames", energy=energy)
+        return rows_response(rows, file_format, "frames", energy=energy)
 
     @extend_schema(summary="Download a frame", parameters=[FORMAT, ENERGY], responses=FILE)
     @action(detail=True, url_path="download/<str:file_format>")
@@ -121,9 +121,9 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
         self, request: Request, public_id: Any = None, file_format: str = ""
     ) -> HttpResponseBase:
         row = visible_or_404(frames_visible_to(request.user), public_id)
-        frames = iterate_frames(Frame.objects.filter(pk=row.pk))
+        rows = Frame.objects.filter(pk=row.pk)
         energy = request.query_params.get("energy", "free")
-        return frames_response(frames, file_format, f"{row.formula}-{row.pk}", energy=energy)
+        return rows_response(rows, file_format, f"{row.formula}-{row.pk}", energy=energy)
 
     @extend_schema(
         summary="Atoms and forces as the 3D view draws them", responses={200: OpenApiTypes.OBJECT}

@@ -16,12 +16,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from datasets.access import editable_or_403, may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER
-from datasets.downloads import FRAME_FILES, frames_response
+from datasets.downloads import FRAME_FILES, rows_response
 from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
-from datasets.selections import iterate_frames
 from datasets.selectors import datasets_visible_to
 from datasets.services import (
     bundled_silicon_dataset,
@@ -183,8 +182,8 @@ def dataset_download(request: HttpRequest, public_id: UUID, file_format: str) ->
     dataset = visible_or_404(datasets_visible_to(request.user), public_id)
     version = chosen_version(list(dataset.versions.all()), request.GET.get("version"))
     name = f"{dataset.name}-v{version.number}" if version else dataset.name
-    frames = iterate_frames(dataset_frames(dataset, version))
-    return frames_response(frames, file_format, name, energy=request.GET.get("energy", "free"))
+    rows = dataset_frames(dataset, version)
+    return rows_response(rows, file_format, name, energy=request.GET.get("energy", "free"))
 
 
 @require_POST

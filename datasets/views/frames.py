@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from datasets.access import may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER, catalog_query, facets, known_elements
-from datasets.downloads import FRAME_FILES, frames_response
+from datasets.downloads import FRAME_FILES, rows_response
 from datasets.frame_forms import FrameFilterForm, periodic_table
 from datasets.models import Dataset, Frame, Origin
 from datasets.pages import ordered, page_of
@@ -109,7 +109,7 @@ def frames_download(request: HttpRequest, file_format: str) -> HttpResponseBase:
     """Send every frame that the filters find, however many there are."""
     rows = catalog_query(request.user, request.GET).frames(request.user)
     energy = request.GET.get("energy", "free")
-    return frames_response(iterate_frames(rows), file_format, "frames", energy=energy)
+    return rows_response(rows, file_format, "frames", energy=energy)
 
 
 @require_GET
@@ -186,8 +186,8 @@ def _page(public_id: UUID, **_others: Any) -> str:
 @says_refusals(_page)
 def frame_download(request: HttpRequest, public_id: UUID, file_format: str) -> HttpResponseBase:
     row = _frame(request, public_id)
-    frames = iterate_frames(Frame.objects.filter(pk=row.pk))
-    return frames_response(frames, file_format, f"{row.dataset.name}-{row.formula}-{row.pk}")
+    rows = Frame.objects.filter(pk=row.pk)
+    return rows_response(rows, file_format, f"{row.dataset.name}-{row.formula}-{row.pk}")
 
 
 @require_POST

@@ -112,6 +112,16 @@ def test_a_download_of_what_the_filters_find_has_no_limit_on_rows(page, owner, l
     assert {tuple(json.loads(line)["elements"]) for line in lines} == {("O",)}
 
 
+def test_n2p2_says_which_frames_it_cannot_hold(page, owner, lab):
+    dataset = make_dataset(owner, lab, frames=[make_frame(0), make_frame(1, forces=None)])
+    url = reverse("datasets:download", args=[dataset.public_id, "n2p2"])
+    answer = page.get(url, headers={"Accept": "application/json"})
+    assert answer.status_code == 400
+    assert answer.json()["detail"].startswith("1 frame has no energy or no forces")
+    found = reverse("datasets:frames-download", args=["n2p2"]) + "?force_min=0"
+    assert body(page.get(found)).count("begin") == 1
+
+
 def test_an_unknown_format_is_refused_in_words(page, owner, lab):
     dataset = make_dataset(owner, lab)
     url = reverse("datasets:download", args=[dataset.public_id, "docx"])
