@@ -1,12 +1,21 @@
 """Columns, constraints and indexes of structures, datasets, frames and uploads."""
 
 from datasets.models.datasets import Dataset, DatasetVersion, Licence
-from datasets.models.frames import Calculation, ElementSet, Frame, FrameDocument
+from datasets.models.frames import (
+    Calculation,
+    Composition,
+    CompositionShare,
+    ElementSet,
+    Frame,
+    FrameDocument,
+)
 from datasets.models.structures import Origin, Structure
 from datasets.models.uploads import Upload, UploadState, UploadTarget
 
 __all__ = [
     "Calculation",
+    "Composition",
+    "CompositionShare",
     "Dataset",
     "DatasetVersion",
     "ElementSet",

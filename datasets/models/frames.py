@@ -24,6 +24,38 @@ class ElementSet(models.Model):
         return self.key
 
 
+class Composition(models.Model):
+    """A chemical formula that some frame has, with what can be asked of it.
+
+    Like `ElementSet`: formulas are few, so that a condition on them becomes a list of exact
+    values of `Frame.formula`. A formula too long to be kept whole has no row.
+    """
+
+    formula = models.CharField(max_length=200, unique=True)
+    formula_reduced = models.CharField(max_length=200, db_index=True)
+    formula_anonymous = models.CharField(max_length=200, db_index=True)
+
+    def __str__(self) -> str:
+        return self.formula
+
+
+class CompositionShare(models.Model):
+    """The share that one element has of the atoms of a composition."""
+
+    composition = models.ForeignKey(Composition, on_delete=models.CASCADE, related_name="shares")
+    element = models.CharField(max_length=3)
+    ratio = models.FloatField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["composition", "element"], name="one_share_per_element")
+        ]
+        indexes = [models.Index(fields=["element", "ratio"], name="share_element_ratio")]
+
+    def __str__(self) -> str:
+        return f"{self.element} {self.ratio:.3f}"
+
+
 class Calculation(models.Model):
     """How a group of frames was computed; one per run and dataset."""
 
@@ -74,6 +106,7 @@ class Frame(models.Model):
     elements_key = models.CharField(max_length=480)
     n_elements = models.PositiveSmallIntegerField()
     n_atoms = models.PositiveIntegerField(_("atoms"))
+    n_periodic = models.PositiveSmallIntegerField(_("periodic directions"), default=3)
     volume_per_atom = models.FloatField(_("volume per atom / Å³"), null=True)
     energy = models.FloatField(_("energy / eV"), null=True)
     energy_per_atom = models.FloatField(_("energy per atom / eV"), null=True)
@@ -109,6 +142,7 @@ class Frame(models.Model):
             models.Index(fields=["dataset", "energy_per_atom"], name="frame_energy"),
             models.Index(fields=["dataset", "max_force"], name="frame_force"),
             models.Index(fields=["dataset", "n_atoms"], name="frame_atoms"),
+            models.Index(fields=["dataset", "formula"], name="frame_formula"),
             models.Index(fields=["label_identity"], name="frame_label"),
             models.Index(fields=["structure_hash"], name="frame_structure"),
         ]

@@ -60,6 +60,7 @@ class FrameColumns:
     elements_key: str
     n_elements: int
     n_atoms: int
+    n_periodic: int
     volume_per_atom: float | None
     energy: float | None
     energy_per_atom: float | None
@@ -104,6 +105,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
         elements_key=elements_key(frame.numbers),
         n_elements=len(set(frame.numbers.tolist())),
         n_atoms=n,
+        n_periodic=sum(map(int, frame.pbc)),
         volume_per_atom=volume / n if volume else None,
         energy=frame.energy,
         energy_per_atom=None if frame.energy is None else frame.energy / n,

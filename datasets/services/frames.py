@@ -13,6 +13,7 @@ from django.utils.translation import ngettext
 from datasets.models import Calculation, Dataset, ElementSet, Frame
 from datasets.parser.records import PackedFrame, packed_frame
 from datasets.querysets import FrameQuerySet
+from datasets.services.compositions import compositions_ensure
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
 from datasets.store import StoredDocument, document_store
 from labs.audit import audit_record
@@ -95,9 +96,10 @@ def packed_insert(
 
 
 def element_sets_ensure(frames: FrameQuerySet) -> None:
-    """Note the combinations of elements of these frames, for searching."""
+    """Note the combinations of elements and the compositions of these frames, for searching."""
     keys = frames.order_by("elements_key").values_list("elements_key", flat=True).distinct()
     ElementSet.objects.bulk_create([ElementSet(key=key) for key in keys], ignore_conflicts=True)
+    compositions_ensure(frames)
 
 
 def frames_remove(frames: FrameQuerySet) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from functools import reduce
 from math import gcd
@@ -9,7 +10,10 @@ from math import gcd
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.elements import SYMBOLS
+from mlmd.elements import SYMBOLS, atomic_number
+from mlmd.errors import InvalidInput
+
+_PART = re.compile(r"([A-Z][a-z]?)([1-9][0-9]*)?")
 
 
 def element_counts(numbers: NDArray[np.uint8]) -> dict[str, int]:
@@ -38,6 +42,22 @@ def formula_anonymous(counts: dict[str, int]) -> str:
     factor = reduce(gcd, counts.values())
     ordered = sorted((n // factor for n in counts.values()), reverse=True)
     return "".join(_letters(i) + _number(n) for i, n in enumerate(ordered))
+
+
+def formula_counts(formula: str) -> dict[str, int]:
+    """Return element → count of a formula without brackets, elements in alphabetical order.
+
+    Raises:
+        InvalidInput: something else than symbols of elements, each followed by its count.
+    """
+    found = _PART.findall(formula)
+    whole = "".join(symbol + digits for symbol, digits in found)
+    if not found or whole != formula or any(atomic_number(s) is None for s, _digits in found):
+        raise InvalidInput("formula", f"“{formula[:80]}”", "symbols and counts, such as Si8O16")
+    counts: Counter[str] = Counter()
+    for symbol, digits in found:
+        counts[symbol] += int(digits or 1)
+    return dict(sorted(counts.items()))
 
 
 def _number(count: int) -> str:
