@@ -142,7 +142,12 @@ StageFormSet = forms.formset_factory(
 class SimulationForm(forms.Form):
     """Which potential moves which atoms, how, how hot and how long."""
 
-    name = forms.CharField(label=gettext_lazy("Name"), max_length=120)
+    name = forms.CharField(
+        label=gettext_lazy("Name"),
+        max_length=120,
+        required=False,
+        help_text=gettext_lazy("Empty: structure and temperature."),
+    )
     potential = PotentialField(label=gettext_lazy("Potential"), queryset=None)
     structure = StructureField(label=gettext_lazy("Structure"), queryset=None)
     repeats = forms.CharField(
@@ -199,13 +204,14 @@ class SimulationForm(forms.Form):
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.user = user
-        self.fields["potential"].queryset = potentials_visible_to(user).defer(
-            "settings", "validation"
-        )
+        potentials = potentials_visible_to(user).defer("settings", "validation")
+        self.fields["potential"].queryset = potentials
+        # What was made last is what one goes on with.
+        self.fields["potential"].initial = potentials.order_by("-created_at").first()
         structures = structures_visible_to(user)
         self.fields["structure"].queryset = structures
         self.fields["structure"].iterator = _Newest
-        self.fields["structure"].initial = self.initial.get("structure")
+        self.fields["structure"].initial = structures.order_by("-created_at").first()
         clusters = clusters_usable_by(user)
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = clusters.first()
@@ -259,6 +265,9 @@ class SimulationForm(forms.Form):
             ]
         return settings_from_mapping({**chosen, "stages": rows})
 
+    def _own_name(self, values: dict[str, Any]) -> str:
+        return f"{values['structure'].name}, {values['temperature']:g} K"[:120]
+
     def request(self, stages: StageRows, parent: Simulation | None) -> SimulationRequest | None:
         """Return what to start, or None after noting on the form what is wrong."""
         try:
@@ -268,7 +277,7 @@ class SimulationForm(forms.Form):
             return None
         values = self.cleaned_data
         return SimulationRequest(
-            name=values["name"],
+            name=values["name"] or self._own_name(values),
             potential=values["potential"],
             structure=values["structure"],
             repeats=values["repeats"],

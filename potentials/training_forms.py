@@ -38,7 +38,12 @@ class TrainingForm(forms.Form):
     """Which data, how hard to try, and where."""
 
     versions = VersionField(label=gettext_lazy("Teacher data"), queryset=None)
-    name = forms.CharField(label=gettext_lazy("Name of the potential"), max_length=120)
+    name = forms.CharField(
+        label=gettext_lazy("Name of the potential"),
+        max_length=120,
+        required=False,
+        help_text=gettext_lazy("Empty: named after its data."),
+    )
     effort = forms.ChoiceField(
         label=gettext_lazy("Effort"),
         choices=[(effort.value, words) for effort, words in EFFORT_WORDS.items()],
@@ -87,7 +92,10 @@ class TrainingForm(forms.Form):
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.user = user
-        self.fields["versions"].queryset = versions_usable_by(user)
+        versions = versions_usable_by(user)
+        self.fields["versions"].queryset = versions
+        if len(only := versions[:2]) == 1:
+            self.fields["versions"].initial = [only[0].public_id]
         clusters = clusters_usable_by(user)
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = clusters.first()
@@ -119,7 +127,7 @@ class TrainingForm(forms.Form):
                 "cores": most_threads(cluster),
             }
             self.add_error("threads", message)
-        if not self.errors or set(self.errors) <= {"name"}:
+        if not self.errors:
             try:
                 cleaned["settings"] = self._settings(cleaned)
                 cleaned["selection"] = self._selection(cleaned)
@@ -128,10 +136,10 @@ class TrainingForm(forms.Form):
         return cleaned
 
     def request(self, parent: Training | None) -> TrainingRequest:
-        """Return what to start; the form is valid, but for the name."""
+        """Return what to start; the form is valid."""
         values = self.cleaned_data
         return TrainingRequest(
-            name=values.get("name", ""),
+            name=values.get("name") or self._own_name(values["versions"]),
             selection=values["selection"],
             family=values["family"],
             effort=values["effort"],
@@ -141,6 +149,9 @@ class TrainingForm(forms.Form):
             visibility=values["visibility"],
             parent=parent,
         )
+
+    def _own_name(self, versions: Any) -> str:
+        return ", ".join(dict.fromkeys(str(version.dataset) for version in versions))[:120]
 
     def _settings(self, cleaned: dict[str, Any]) -> Any:
         family = FAMILIES[cleaned["family"]]

@@ -78,7 +78,7 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
     form = SimulationForm(request.POST, user=request.user)
     stages = StageFormSet(request.POST, prefix="stages")
     plan, problem = None, ""
-    valid = form.is_valid() or set(form.errors) <= {"name"}
+    valid = form.is_valid()
     if not valid or not stages.is_valid():
         problem = _("Needs another look: %(fields)s.") % {
             "fields": wrong_labels(form) or _("the stages")

@@ -63,10 +63,9 @@ def train_preview(request: HttpRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     form.is_valid()
     plan, problem = None, ""
-    wrong = [name for name in form.errors if name != "name"]
-    if "versions" in wrong:
+    if "versions" in form.errors:
         problem = _("Choose at least one dataset version to see what will happen.")
-    elif wrong:
+    elif form.errors:
         problem = _("Needs another look: %(fields)s.") % {"fields": wrong_labels(form)}
     else:
         asked = form.request(None)
@@ -87,7 +86,7 @@ def train_preview(request: HttpRequest) -> HttpResponse:
 def train_functions(request: HttpRequest) -> HttpResponse:
     """Answer the automatic descriptors of the chosen data, as lines that can be edited."""
     form = TrainingForm(request.POST, user=request.user)
-    if not form.is_valid() and set(form.errors) != {"name"}:
+    if not form.is_valid():
         words = _("Choose the teacher data first: the functions depend on its elements.")
         return JsonResponse({"detail": words}, status=400)
     asked = form.request(None)

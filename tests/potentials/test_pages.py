@@ -410,3 +410,18 @@ def test_no_file_outside_of_the_potential_can_be_asked_for(owner, lab, sign_in):
     assert good.content.startswith(b"#") or b"elements" in good.content
     bad = f"/potentials/{potential.public_id}/files/..%2F..%2Fsettings.py"
     assert client.get(bad).status_code == 404
+
+
+def test_the_forms_begin_with_what_is_there_and_name_what_has_no_name(owner, lab, sign_in):
+    version, structure = make_version(owner, lab), make_structure(owner, lab)
+    potential = make_potential(owner, lab)
+    client = sign_in(owner)
+    page = client.get(reverse("potentials:train"))
+    assert page.context["form"]["versions"].value() == [version.public_id]
+    values = form_values(page) | {"versions": [str(version.public_id)]}
+    assert client.post(reverse("potentials:train"), values).status_code == 302
+    assert Training.objects.get().name == str(version.dataset)
+    page = client.get(reverse("potentials:simulate"))
+    assert page.context["form"]["potential"].value() == potential.public_id
+    assert client.post(reverse("potentials:simulate"), form_values(page)).status_code == 302
+    assert Simulation.objects.get().name == f"{structure.name}, 300 K"
