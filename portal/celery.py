@@ -4,6 +4,9 @@ import os
 
 from celery import Celery
 
+from portal import folder_broker
+
+folder_broker.install()
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
 
 app = Celery("portal")
