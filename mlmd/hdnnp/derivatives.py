@@ -6,6 +6,9 @@ component of the cell needs:
 
     G_is(r_1 … r_N)  and  ∂G_is/∂r_j  for every atom j that i can see, itself included.
 
+Under a strain ε every vector u_k to a neighbour becomes (1 + ε) u_k, images included, so
+∂G_is/∂ε = Σ_k ∂G_is/∂u_k ⊗ u_k, symmetric because G doesn't see rotations.
+
 The sums are those of `mlmd.hdnnp.symmetry`: every kind of function that is made of radial and
 angular terms works here without being known.
 """
@@ -33,6 +36,9 @@ from mlmd.neighbors import neighbor_list
 
 IntArray = NDArray[np.int64]
 
+# Rows and columns of the six different components of a symmetric tensor, in Voigt's order.
+VOIGT = np.array([[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]])
+
 
 @dataclass(frozen=True)
 class ElementDerivatives:
@@ -44,6 +50,7 @@ class ElementDerivatives:
         first: row k of ``atoms`` owns the pairs ``first[k]`` to ``first[k + 1]``, shape (A + 1,).
         moved: the atom that moves in each pair, shape (P,).
         gradients: ∂G/∂r of the moved atom, shape (P, 3, S), 1/Å, float32: training needs no more.
+        strains: ∂G/∂ε, shape (A, 6, S), in the order of `VOIGT`, float32.
     """
 
     atoms: IntArray
@@ -51,6 +58,7 @@ class ElementDerivatives:
     first: IntArray
     moved: IntArray
     gradients: NDArray[np.float32]
+    strains: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -165,13 +173,14 @@ class DescriptorSet:
             moved = np.zeros(pairs[-1], np.int64)
             values = np.zeros((len(atoms), table.columns))
             gradients = np.zeros((pairs[-1], 3, table.columns), np.float32)
+            strains = np.zeros((len(atoms) if wanted else 0, 6, table.columns), np.float32)
             _differentiate(
                 atoms, species, first, neighbors, near.vectors,
                 table.radial, table.radial_range, table.angular, table.angular_range,
                 int(self.cutoff_type), self.cutoff_alpha, wanted,
-                values, pairs, moved, gradients,
+                values, pairs, moved, gradients, strains,
             )  # fmt: skip
-            parts.append(ElementDerivatives(atoms, values, pairs, moved, gradients))
+            parts.append(ElementDerivatives(atoms, values, pairs, moved, gradients, strains))
         return tuple(parts)
 
     def _species(self, numbers: NDArray[Any]) -> IntArray:
@@ -254,8 +263,9 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
     pairs: IntArray,
     moved: IntArray,
     gradients: NDArray[np.float32],
+    strains: NDArray[np.float32],
 ) -> None:
-    """Fill values, moved and gradients of one element's atoms.
+    """Fill values, moved, gradients and strains of one element's atoms.
 
     Symbols: a = exp[−η(r − r_s)²] f_c(r) of one neighbour, p = 2^(1−ζ)(1 + λc)^ζ with
     c = cos θ_jik, b = a(r_jk) in narrow terms; G = Σ p a_j a_k b. With u the vectors from i,
@@ -277,6 +287,7 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
     alpha_k = np.zeros(n_terms)
     beta = np.zeros(n_terms)
     column = np.zeros(n_terms, np.int64)
+    columns = values.shape[1]
     for t in range(n_terms):
         column[t] = int(angular[t, 7])
     for row in range(len(atoms)):
@@ -298,8 +309,9 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
             for d in range(3):
                 u[k, d] = vectors[p, d]
             r[k] = math.sqrt(u[k, 0] ** 2 + u[k, 1] ** 2 + u[k, 2] ** 2)
-        g = np.zeros((slots, 3, values.shape[1]))
-        angular_g = np.zeros((slots, 3, n_terms))
+        # By each neighbour vector, images apart: strain moves an image, too.
+        g = np.zeros((n if wanted else 0, 3, columns))
+        angular_g = np.zeros((n if wanted else 0, 3, n_terms))
 
         for k in range(n):
             for t in range(radial_range[kind[k], 0], radial_range[kind[k], 1]):
@@ -314,8 +326,7 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
                 if wanted:
                     slope = e * (df - 2.0 * radial[t, 0] * x * f) / r[k]
                     for d in range(3):
-                        g[slot[k], d, s] += slope * u[k, d]
-                        g[0, d, s] -= slope * u[k, d]
+                        g[k, d, s] += slope * u[k, d]
             for t in range(n_terms):
                 r_c = angular[t, 4]
                 if (
@@ -383,20 +394,29 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
                 if wanted:
                     for d in range(3):
                         u_j, u_k = u[j, d], u[k, d]
-                        at_j = angular_g[slot[j], d]
-                        at_k = angular_g[slot[k], d]
-                        at_i = angular_g[0, d]
+                        at_j = angular_g[j, d]
+                        at_k = angular_g[k, d]
                         for t in range(start, end):
-                            v_j = alpha_j[t] * u_j + beta[t] * u_k
-                            v_k = alpha_k[t] * u_k + beta[t] * u_j
-                            at_j[t] += v_j
-                            at_k[t] += v_k
-                            at_i[t] -= v_j + v_k
+                            at_j[t] += alpha_j[t] * u_j + beta[t] * u_k
+                            at_k[t] += alpha_k[t] * u_k + beta[t] * u_j
 
         if wanted:
-            for q in range(slots):
+            total = np.zeros((slots, 3, columns))
+            strain = np.zeros((6, columns))
+            for k in range(n):
                 for d in range(3):
                     for t in range(n_terms):
-                        g[q, d, column[t]] += angular_g[q, d, t]
-                    for s in range(values.shape[1]):
-                        gradients[pairs[row] + q, d, s] = g[q, d, s]
+                        g[k, d, column[t]] += angular_g[k, d, t]
+                    for s in range(columns):
+                        total[slot[k], d, s] += g[k, d, s]
+                        total[0, d, s] -= g[k, d, s]
+                for c in range(6):
+                    a_c, b_c = VOIGT[c, 0], VOIGT[c, 1]
+                    x, pull = u[k, b_c], g[k, a_c]
+                    for s in range(columns):
+                        strain[c, s] += x * pull[s]
+            strains[row] = strain
+            for q in range(slots):
+                for d in range(3):
+                    for s in range(columns):
+                        gradients[pairs[row] + q, d, s] = total[q, d, s]

@@ -7,7 +7,7 @@ from ase.data import atomic_numbers
 from mlmd.errors import InvalidInput
 from mlmd.formats import read_frames
 from mlmd.hdnnp.automatic import automatic_functions
-from mlmd.hdnnp.derivatives import DescriptorSet
+from mlmd.hdnnp.derivatives import VOIGT, DescriptorSet
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import CutoffType, SymmetryFunction, sort_functions
 
@@ -81,6 +81,27 @@ def test_gradients_are_slopes(descriptors, cell, pbc):
                             slope[row] += part.gradients[p, axis]
                 scale = np.maximum(np.abs(part.gradients).max(axis=(0, 1)), 1e-3)
                 assert np.abs((slope - (up - down) / (2 * step)) / scale).max() < 1e-5
+
+
+@pytest.mark.parametrize("pbc", [False, True])
+@pytest.mark.parametrize("descriptors", [mixed_functions(), DescriptorSet(("H", "O"), automatic_functions(("H", "O")))])  # fmt: skip
+def test_strains_are_slopes(descriptors, pbc):
+    numbers, positions = MOLECULE
+    # The cell is smaller than the cutoff: atoms see images of themselves.
+    cell, pbc = (SKEWED if pbc else np.zeros((3, 3))), (pbc,) * 3
+    parts = descriptors.derivatives(numbers, positions, cell, pbc)
+    step = 1e-5
+    for c, (a, b) in enumerate(VOIGT):
+        strained = []
+        for sign in (1, -1):
+            change = np.eye(3)
+            change[a, b] += 0.5 * sign * step
+            change[b, a] += 0.5 * sign * step
+            strained.append(descriptors.values(numbers, positions @ change, cell @ change, pbc))
+        for part, (_, up), (_, down) in zip(parts, *strained, strict=True):
+            scale = np.maximum(np.abs(part.strains).max(axis=(0, 1)), 1e-3)
+            slope = (up - down) / (2 * step)
+            assert np.abs((part.strains[:, c] - slope) / scale).max() < 1e-5
 
 
 def test_a_translation_changes_nothing():
