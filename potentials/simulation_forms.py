@@ -11,10 +11,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from datasets.selectors import structures_visible_to
+from datasets.services.structures import structure_atoms
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from mlmd.errors import MlmdError
 from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
+from mlmd.structure import bulk_repeats
 from potentials.choices import PotentialField, StructureField
 from potentials.clusters import default_threads, most_threads
 from potentials.models import Simulation
@@ -152,9 +154,9 @@ class SimulationForm(forms.Form):
     structure = StructureField(label=gettext_lazy("Structure"), queryset=None)
     repeats = forms.CharField(
         label=gettext_lazy("Repeat the cell"),
-        initial="1 1 1",
+        required=False,
         max_length=20,
-        help_text=gettext_lazy("Along a, b and c."),
+        help_text=gettext_lazy("Along a, b, c, such as 2 2 2; empty: at least 10 Å across."),
     )
     ensemble = forms.ChoiceField(
         label=gettext_lazy("Ensemble"),
@@ -219,12 +221,15 @@ class SimulationForm(forms.Form):
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields.update(settings_fields(MDSettings, MDSettings(), skip=SKIPPED))
 
-    def clean_repeats(self) -> tuple[int, int, int]:
-        return parse_repeats(self.cleaned_data["repeats"])
+    def clean_repeats(self) -> tuple[int, int, int] | None:
+        text = self.cleaned_data["repeats"]
+        return parse_repeats(text) if text.strip() else None
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         potential, structure = cleaned.get("potential"), cleaned.get("structure")
+        if structure and cleaned.get("repeats", ()) is None:
+            cleaned["repeats"] = bulk_repeats(structure_atoms(structure))
         if potential and structure:
             missing = uncovered_elements(potential, structure)
             if missing:

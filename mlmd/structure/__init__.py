@@ -9,6 +9,7 @@ from mlmd.structure.build import (
     strain,
 )
 from mlmd.structure.distance import ClosestPair, closest_pair
+from mlmd.structure.repeats import bulk_repeats
 from mlmd.structure.report import (
     StructureReport,
     StructureWarning,
@@ -25,6 +26,7 @@ __all__ = [
     "build_supercell",
     "build_surface",
     "build_vacancy",
+    "bulk_repeats",
     "closest_pair",
     "displace_randomly",
     "strain",

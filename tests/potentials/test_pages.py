@@ -8,11 +8,13 @@ from uuid import uuid4
 import pytest
 from django.urls import reverse
 
+from datasets.services.structures import structure_atoms
 from jobs.files import job_folder
 from jobs.models import Job
 from jobs.states import State
 from labs.models import Role
 from mlmd.runs import write_json_atomic
+from mlmd.structure import bulk_repeats
 from potentials.models import Potential, Simulation, Training
 from tests.jobs.factories import make_user
 from tests.potentials.factories import (
@@ -424,4 +426,6 @@ def test_the_forms_begin_with_what_is_there_and_name_what_has_no_name(owner, lab
     page = client.get(reverse("potentials:simulate"))
     assert page.context["form"]["potential"].value() == potential.public_id
     assert client.post(reverse("potentials:simulate"), form_values(page)).status_code == 302
-    assert Simulation.objects.get().name == f"{structure.name}, 300 K"
+    simulation = Simulation.objects.get()
+    assert simulation.name == f"{structure.name}, 300 K"
+    assert simulation.repeats == list(bulk_repeats(structure_atoms(structure)))
