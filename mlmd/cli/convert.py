@@ -4,24 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from mlmd.documents import compat_key, describe_mixture
 from mlmd.errors import InvalidInput
 from mlmd.formats import EnergyKind, FrameFormat, Issue, Severity, open_frames
-from mlmd.formats.registry import WRITERS
+from mlmd.formats.frames import Discarded, frame_sink
+from mlmd.formats.registry import PATH_SINKS, WITHOUT_LABEL_SOURCE, WRITABLE
 from mlmd.frame import Calculation, Frame
 from mlmd.units import ENERGY, LENGTH
 
 if TYPE_CHECKING:
     from mlmd.formats import FrameReader
+    from mlmd.formats.sinks import FrameSink
 
 _ALL, _AB_INITIO = "all", "ab-initio"
 _EXIT_CODES = """exit codes: 0 every file gave frames; 1 a file gave none, or could not be read
@@ -56,15 +55,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "convert",
         help="convert DFT outputs and data sets",
         description="Convert vasprun.xml, XML and text output of pw.x, extended XYZ, n2p2 "
-        "input.data and JSON lines (also .gz, .xz, .bz2) to extended XYZ, n2p2 input.data or JSON lines. Formats are "
-        "recognised by content. Energies in eV, lengths in Å.",
+        "input.data and JSON lines (also .gz, .xz, .bz2), deepmd/npy (a folder, .zip or .tar.gz) "
+        "and ASE databases to extended XYZ, n2p2 input.data, JSON lines, deepmd/npy or an ASE "
+        "database. Formats are recognised by content. Energies in eV, lengths in Å.",
         epilog=_EXIT_CODES,
     )
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
-    targets = [f.value for f in WRITERS]
+    targets = [f.value for f in WRITABLE]
     parser.add_argument("--to", required=True, choices=targets, help="format to write")
     parser.add_argument(
-        "-o", "--output", type=Path, help="file to write; standard output if absent"
+        "-o",
+        "--output",
+        type=Path,
+        help="file to write; standard output if absent. deepmd makes a folder, or an archive if "
+        "the name ends in .zip",
     )
     parser.add_argument(
         "--from",
@@ -83,7 +87,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--labels",
         choices=(_ALL, _AB_INITIO),
         help="also write frames labelled by a machine-learned force field, or only those from "
-        "first principles; default: all, but ab-initio for n2p2, which can't tell them apart",
+        "first principles; default: all, but ab-initio for n2p2 and deepmd, which can't tell them apart",
     )
     parser.add_argument(
         "--length-unit", choices=sorted(LENGTH), help="of n2p2 input; default angstrom"
@@ -96,37 +100,26 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Convert; return the exit code."""
+    if arguments.output is None and FrameFormat(arguments.to) in PATH_SINKS:
+        raise InvalidInput("--output", "nothing", f"a name, which {arguments.to} needs")
     report = Report(str(arguments.output or "-"), arguments.to)
     calculations: list[Calculation] = []
-    with _opened(arguments.output, report) as stream:
+    target = arguments.output or sys.stdout
+    with frame_sink(target, arguments.to, energy=arguments.energy) as sink:
         for path in arguments.files:
-            report.files.append(_convert_file(path, arguments, stream, report, calculations))
+            report.files.append(_convert_file(path, arguments, sink, report, calculations))
+        if arguments.output is not None and not report.frames:
+            raise Discarded
+    sys.stdout.flush()
     report.mixture = describe_mixture(calculations)
     _print_report(report, arguments)
     return 0 if all(f.frames for f in report.files) else 1
 
 
-@contextmanager
-def _opened(output: Path | None, report: Report) -> Iterator[TextIO]:
-    """Give the output stream; a file appears under its name only when it is whole and has frames."""
-    if output is None:
-        yield sys.stdout
-        sys.stdout.flush()
-        return
-    part = output.with_name(output.name + ".part")
-    try:
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
-            yield stream
-        if report.frames:
-            os.replace(part, output)
-    finally:
-        part.unlink(missing_ok=True)
-
-
 def _convert_file(
     path: Path,
     arguments: argparse.Namespace,
-    stream: TextIO,
+    sink: FrameSink,
     report: Report,
     calculations: list[Calculation],
 ) -> FileReport:
@@ -139,7 +132,7 @@ def _convert_file(
             energy_unit=arguments.energy_unit,
         )
         result.format = reader.format.value
-        _write_all(reader, arguments, stream, result, report, calculations)
+        _write_all(reader, arguments, sink, result, report, calculations)
         result.issues[:0] = reader.issues
     except InvalidInput as error:
         result.issues.append(
@@ -154,13 +147,13 @@ def _convert_file(
 def _write_all(
     reader: FrameReader,
     arguments: argparse.Namespace,
-    stream: TextIO,
+    sink: FrameSink,
     result: FileReport,
     report: Report,
     calculations: list[Calculation],
 ) -> None:
-    write, kind = WRITERS[FrameFormat(arguments.to)], EnergyKind(arguments.energy)
-    labels = arguments.labels or (_AB_INITIO if arguments.to == FrameFormat.N2P2 else _ALL)
+    told_apart = FrameFormat(arguments.to) not in WITHOUT_LABEL_SOURCE
+    labels = arguments.labels or (_ALL if told_apart else _AB_INITIO)
     progress = _Progress(result.file, reader, arguments.quiet)
     left_out = 0
     for frame in reader:
@@ -168,7 +161,7 @@ def _write_all(
             left_out += 1
             continue
         try:
-            write(frame, stream, kind)
+            sink.write(frame)
         except InvalidInput as error:
             result.issues.append(
                 Issue(Severity.REFUSED, error.where, error.found, error.expected, error.action)

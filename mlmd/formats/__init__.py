@@ -4,7 +4,13 @@
 structures; both stream, detect the format by content and survive bad files.
 """
 
-from mlmd.formats.frames import FrameReader, open_frames, read_frames, write_frames
+from mlmd.formats.frames import (
+    FrameReader,
+    frame_sink,
+    open_frames,
+    read_frames,
+    write_frames,
+)
 from mlmd.formats.issues import Issue, Severity
 from mlmd.formats.labels import EnergyKind
 from mlmd.formats.registry import FrameFormat
@@ -19,6 +25,7 @@ __all__ = [
     "Limits",
     "Severity",
     "StructureFormat",
+    "frame_sink",
     "open_frames",
     "read_frames",
     "read_structures",

@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 
 from mlmd.errors import FormatError
+from mlmd.formats.ase_db import MAGIC
+from mlmd.formats.bundle import is_archive
 from mlmd.formats.registry import FrameFormat
 
 _ACCEPTED = (
-    "vasprun.xml, pw.x XML or text output, extended XYZ, n2p2 input.data or JSON lines of documents"
+    "vasprun.xml, pw.x XML or text output, extended XYZ, n2p2 input.data, JSON lines of documents, "
+    "an archive of deepmd/npy or an ASE database"
 )
 _XML_ROOT = re.compile(rb"<(?!\?|!)([\w:.-]+)")
 # Far more than any prolog, and short enough for a search that may be quadratic.
@@ -26,6 +29,10 @@ def detect_format(head: bytes, name: str) -> FrameFormat:
     Raises:
         FormatError: empty, binary, or none of the formats; says what it looks like.
     """
+    if is_archive(head):
+        return FrameFormat.DEEPMD
+    if head.startswith(MAGIC):
+        return FrameFormat.ASE_DB
     text = _as_ascii(head).lstrip()
     if not text:
         raise FormatError(name, "the file is empty", _ACCEPTED)
@@ -69,7 +76,5 @@ def _detect_xml(text: bytes, name: str) -> FrameFormat:
 def _looks_like(text: bytes) -> str:
     if b"vasp." in text[:200] and b"executed on" in text[:2000]:
         return "VASP's OUTCAR; its vasprun.xml holds the same data"
-    if text.startswith((b"PK\x03\x04", b"ustar")):
-        return "an archive; unpack it first"
     first = text.splitlines()[0][:40].decode("utf-8", "replace")
     return f"its first line is “{first}”"

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TextIO
 
 from mlmd.errors import FormatError, InvalidInput
+from mlmd.formats.bundle import FolderSource
 from mlmd.formats.checks import checked_frame
 from mlmd.formats.detect import detect_format
 from mlmd.formats.issues import Issue, IssueLog
 from mlmd.formats.labels import EnergyKind
 from mlmd.formats.n2p2 import read_n2p2
-from mlmd.formats.registry import READERS, WRITERS, FrameFormat, Reader
+from mlmd.formats.registry import (
+    PATH_SINKS,
+    READERS,
+    WRITABLE,
+    WRITERS,
+    FrameFormat,
+    Reader,
+    Writer,
+)
+from mlmd.formats.sinks import FrameSink
 from mlmd.formats.source import DEFAULT_LIMITS, Limits, Source, report_truncation
 from mlmd.frame import Frame
 
@@ -75,7 +87,7 @@ def open_frames(
     """Open a file of labelled frames.
 
     Args:
-        path: plain, .gz, .xz or .bz2, told apart by content.
+        path: plain, .gz, .xz or .bz2, told apart by content; a folder for deepmd/npy.
         format: detected by content when None.
         name: what the user calls the file, for messages and provenance.
         length_unit: of formats that don't say theirs (n2p2), a key of `mlmd.units.LENGTH`.
@@ -86,6 +98,10 @@ def open_frames(
         FormatError: empty, binary or of no known format.
         HostileInput: refused for safety.
     """
+    if Path(path).is_dir():
+        return FrameReader(
+            FolderSource(path, name, limits), FrameFormat.DEEPMD, READERS[FrameFormat.DEEPMD]
+        )
     source = Source(path, name, limits)
     try:
         head = source.head()
@@ -130,29 +146,73 @@ def write_frames(
     Args:
         frames: consumed as a stream.
         target: text stream, or a path, which is replaced only once all is written.
-        format: ``extxyz``, ``n2p2`` (in Å and eV) or ``jsonl``.
+        format: ``extxyz``, ``n2p2`` (in Å and eV), ``jsonl``; to a path also ``deepmd``
+            (a new folder, or a file that ends in .zip) and ``asedb``.
         energy: which energy ``energy`` is in the file.
 
     Raises:
         InvalidInput: the format can't be written, or can't hold a frame.
     """
-    chosen, kind = FrameFormat(format), EnergyKind(energy)
-    write = WRITERS.get(chosen)
-    if write is None:
-        raise InvalidInput(
-            "format", f"{chosen} can only be read", " or ".join(f.value for f in WRITERS)
-        )
-    if isinstance(target, (str, Path)):
-        part = Path(f"{target}.part")
-        try:
-            with part.open("w", encoding="utf-8", newline="\n") as stream:
-                count = write_frames(frames, stream, chosen, energy=kind)
-            os.replace(part, target)
-        finally:
-            part.unlink(missing_ok=True)
-        return count
     count = 0
-    for frame in frames:
-        write(frame, target, kind)
-        count += 1
+    with frame_sink(target, format, energy=energy) as sink:
+        for frame in frames:
+            sink.write(frame)
+            count += 1
     return count
+
+
+class _TextSink:
+    """Frames as text on a stream that somebody else closes."""
+
+    def __init__(self, stream: TextIO, write: Writer, energy: EnergyKind) -> None:
+        self._stream, self._write, self._energy = stream, write, energy
+
+    def write(self, frame: Frame) -> None:
+        self._write(frame, self._stream, self._energy)
+
+
+class Discarded(Exception):
+    """Raised inside `frame_sink` to leave nothing behind; doesn't get out of it."""
+
+
+@contextmanager
+def frame_sink(
+    target: TextIO | str | Path,
+    format: FrameFormat | str,
+    *,
+    energy: EnergyKind | str = EnergyKind.FREE,
+) -> Iterator[FrameSink]:
+    """Give something to write frames to; a path appears only when the block ends well.
+
+    Raises:
+        InvalidInput: the format can't be written to such a target, or a folder is in the way.
+    """
+    chosen, kind = FrameFormat(format), EnergyKind(energy)
+    write, factory = WRITERS.get(chosen), PATH_SINKS.get(chosen)
+    if write is None and factory is None:
+        raise InvalidInput(
+            "format", f"{chosen} can only be read", " or ".join(f.value for f in WRITABLE)
+        )
+    if not isinstance(target, (str, Path)):
+        if write is None:
+            raise InvalidInput("format", f"{chosen} on a stream", "the name of a file to write")
+        yield _TextSink(target, write, kind)
+        return
+    path = Path(target)
+    if path.is_dir() and (factory is None or any(path.iterdir())):
+        raise InvalidInput(str(path), "a folder that exists", "a new name", "Choose another name.")
+    part = path.with_name(f"{path.stem}.part{path.suffix}")
+    try:
+        if write is not None:
+            with part.open("w", encoding="utf-8", newline="\n") as stream:
+                yield _TextSink(stream, write, kind)
+        elif factory is not None:
+            with factory(part, kind) as sink:
+                yield sink
+        os.replace(part, path)
+    except Discarded:
+        pass
+    finally:
+        if part.is_dir():
+            shutil.rmtree(part)
+        part.unlink(missing_ok=True)

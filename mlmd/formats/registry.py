@@ -7,8 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import TextIO
 
+from mlmd.formats.ase_db import read_ase_db
+from mlmd.formats.ase_db_writer import AseDbSink
+from mlmd.formats.deepmd import read_deepmd
+from mlmd.formats.deepmd_writer import DeepmdSink
 from mlmd.formats.espresso_out import read_espresso_out
 from mlmd.formats.espresso_xml import read_espresso_xml
 from mlmd.formats.extxyz import read_extxyz, write_extxyz
@@ -16,12 +21,14 @@ from mlmd.formats.issues import IssueLog
 from mlmd.formats.jsonl import read_jsonl, write_jsonl
 from mlmd.formats.labels import EnergyKind
 from mlmd.formats.n2p2 import read_n2p2, write_n2p2
+from mlmd.formats.sinks import PathSink
 from mlmd.formats.source import Source
 from mlmd.formats.vasprun import read_vasprun
 from mlmd.frame import Frame
 
 Reader = Callable[[Source, IssueLog], Iterator[tuple[str, Frame]]]
 Writer = Callable[[Frame, TextIO, EnergyKind], None]
+SinkFactory = Callable[[Path, EnergyKind], PathSink]
 
 
 class FrameFormat(StrEnum):
@@ -33,6 +40,8 @@ class FrameFormat(StrEnum):
     EXTXYZ = "extxyz"
     N2P2 = "n2p2"
     JSONL = "jsonl"
+    DEEPMD = "deepmd"
+    ASE_DB = "asedb"
 
 
 READERS: Mapping[FrameFormat, Reader] = {
@@ -42,6 +51,8 @@ READERS: Mapping[FrameFormat, Reader] = {
     FrameFormat.EXTXYZ: read_extxyz,
     FrameFormat.N2P2: read_n2p2,
     FrameFormat.JSONL: read_jsonl,
+    FrameFormat.DEEPMD: read_deepmd,
+    FrameFormat.ASE_DB: read_ase_db,
 }
 
 WRITERS: Mapping[FrameFormat, Writer] = {
@@ -49,3 +60,12 @@ WRITERS: Mapping[FrameFormat, Writer] = {
     FrameFormat.N2P2: write_n2p2,
     FrameFormat.JSONL: write_jsonl,
 }
+
+# Formats that need a path of their own rather than a stream of text.
+PATH_SINKS: Mapping[FrameFormat, SinkFactory] = {
+    FrameFormat.DEEPMD: DeepmdSink,
+    FrameFormat.ASE_DB: AseDbSink,
+}
+WRITABLE: tuple[FrameFormat, ...] = (*WRITERS, *PATH_SINKS)
+# Formats that can't say which frames come from a machine-learned force field.
+WITHOUT_LABEL_SOURCE = frozenset((FrameFormat.N2P2, FrameFormat.DEEPMD))

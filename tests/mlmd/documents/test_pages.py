@@ -35,6 +35,8 @@ def test_every_frame_format_is_explained():
         FrameFormat.EXTXYZ: "extended XYZ",
         FrameFormat.N2P2: "input.data",
         FrameFormat.JSONL: "JSON lines",
+        FrameFormat.DEEPMD: "deepmd/npy",
+        FrameFormat.ASE_DB: "ASE database",
     }
     assert set(titles) == set(FrameFormat)
     assert all(title in words("formats.md") for title in titles.values())
