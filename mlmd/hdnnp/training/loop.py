@@ -28,6 +28,7 @@ from mlmd.hdnnp.training.state import (
 )
 from mlmd.hdnnp.training.store import PreparedFrame
 from mlmd.runs import Progress, StopRequest
+from mlmd.units import EV_PER_A3_IN_GPA
 
 CURVE_FILE = "learning-curve.csv"
 # Training frames whose errors the learning curve shows; all of them would only cost time.
@@ -49,10 +50,12 @@ class Errors:
     Args:
         energy: meV/atom.
         force: of the components, meV/Å.
+        stress: of the six components, GPa.
     """
 
     energy: float
     force: float
+    stress: float = math.nan
 
     def combined(self, emphasis: float) -> float:
         """Return force + emphasis·energy, leaving out what isn't there; infinite without both."""
@@ -156,7 +159,7 @@ class TrainingLoop:
         for _ in range(settings.visits):
             jacobian, residuals = observe(
                 model, state.weights, frames, settings.forces_per_update,
-                settings.energy_weight, state.generator,
+                settings.energy_weight, settings.stress_weight, state.generator,
             )  # fmt: skip
             if not len(residuals):
                 return
@@ -187,7 +190,16 @@ class TrainingLoop:
             state.best_weights = state.weights.copy()
         state.seconds = time.monotonic() - self._clock
         state.curve.append(
-            (state.epoch, train.energy, held.energy, train.force, held.force, state.seconds)
+            (
+                state.epoch,
+                train.energy,
+                held.energy,
+                train.force,
+                held.force,
+                train.stress,
+                held.stress,
+                state.seconds,
+            )
         )
         append_curve(state, self.run_dir / CURVE_FILE)
         due = max(settings.checkpoint_interval, 20.0 * self._save_cost)
@@ -196,11 +208,18 @@ class TrainingLoop:
         self._report(0.0)
 
     def _errors(self, indices: Sequence[int]) -> Errors:
-        energy, force = residuals_of(
-            self.setup.model, self.state.weights, self.setup.store.visit(indices)
+        energy, force, stress = residuals_of(
+            self.setup.model,
+            self.state.weights,
+            self.setup.store.visit(indices),
+            self.setup.volumes,
         )
-        unit = 1000.0 / self.setup.conversion.conv_energy
-        return Errors(_rms(energy) * unit, _rms(force) * unit)
+        unit = 1.0 / self.setup.conversion.conv_energy
+        return Errors(
+            _rms(energy) * unit * 1000.0,
+            _rms(force) * unit * 1000.0,
+            _rms(stress) * unit * EV_PER_A3_IN_GPA,
+        )
 
     def _save(self) -> None:
         start = time.monotonic()
@@ -214,7 +233,7 @@ class TrainingLoop:
         done = min((state.epoch + within) / epochs, 1.0)
         message = f"epoch {min(state.epoch + 1, epochs)} of {epochs}"
         if state.curve:
-            _, e_train, e_held, f_train, f_held, _ = state.curve[-1]
+            e_train, e_held, f_train, f_held = state.curve[-1][1:5]
             held = bool(self.setup.validation)
             energy, force = (e_held, f_held) if held else (e_train, f_train)
             named = "validation" if held else "training"
@@ -231,18 +250,23 @@ def observe(
     frames: Sequence[PreparedFrame],
     forces_per_update: int,
     energy_weight: float,
+    stress_weight: float,
     generator: np.random.Generator,
 ) -> tuple[FloatArray, FloatArray]:
     """Return (Jacobian, residuals) of one update.
 
     Force components are drawn among those whose error is at least the frame's mean; energies
-    are taken per atom, times their weight.
+    and virials are taken per atom, times their weights. Frames without weight are left out.
     """
+    frames = [frame for frame in frames if frame.weight > 0.0]
+    if not frames:
+        return np.zeros((0, model.weight_count)), np.zeros(0)
+    roots = np.sqrt([frame.weight for frame in frames])
     prediction = model.predict(weights, frames)
     share = max(1, forces_per_update // len(frames))
     components: list[NDArray[np.int64]] = []
     residuals: list[FloatArray] = []
-    for frame, forces in zip(frames, prediction.forces, strict=True):
+    for frame, root, forces in zip(frames, roots, prediction.forces, strict=True):
         if frame.forces is None:
             components.append(np.zeros(0, np.int64))
             continue
@@ -250,30 +274,49 @@ def observe(
         large = np.flatnonzero(np.abs(error) >= np.sqrt(np.mean(error * error)))
         drawn = np.sort(generator.choice(large, min(share, len(large)), replace=False))
         components.append(drawn)
-        residuals.append(error[drawn])
+        residuals.append(root * error[drawn])
     rows = model.force_rows(weights, prediction, frames, components)
+    rows *= np.repeat(roots, [len(drawn) for drawn in components])[:, None]
     known = [k for k, frame in enumerate(frames) if frame.energy is not None]
     if known and energy_weight > 0.0:
-        scale = energy_weight / np.array([frames[k].count for k in known], np.float64)
+        scale = energy_weight * roots[known] / np.array([frames[k].count for k in known])
         targets = np.array([frames[k].energy for k in known], np.float64)
         energy_rows = model.energy_rows(prediction, len(frames))[known]
         rows = np.concatenate([rows, energy_rows * scale[:, None]])
         residuals.append((targets - prediction.energies[known]) * scale)
+    known = [k for k, frame in enumerate(frames) if frame.virial is not None]
+    if known and stress_weight > 0.0:
+        scale = stress_weight * roots[known] / np.array([frames[k].count for k in known])
+        virial_rows = model.virial_rows(weights, prediction, frames, known)
+        rows = np.concatenate([rows, virial_rows * np.repeat(scale, 6)[:, None]])
+        for factor, k in zip(scale, known, strict=True):
+            residuals.append((np.asarray(frames[k].virial) - prediction.virials[k]) * factor)
     return rows, np.concatenate(residuals) if residuals else np.zeros(0)
 
 
 def residuals_of(
-    model: Model, weights: FloatArray, frames: Iterable[PreparedFrame]
-) -> tuple[FloatArray, FloatArray]:
-    """Return (energies per atom, force components), reference minus model, network units."""
-    energies, forces = [], []
+    model: Model, weights: FloatArray, frames: Iterable[PreparedFrame], volumes: Sequence[float]
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return (energies per atom, force components, stresses), reference minus model.
+
+    Network units; ``volumes`` are those of all frames of the store, Å³.
+    """
+    energies, forces, stresses = [], [], []
     for frame in frames:
-        prediction = model.predict(weights, [frame], with_forces=frame.forces is not None)
+        slopes = frame.forces is not None or frame.virial is not None
+        prediction = model.predict(weights, [frame], with_forces=slopes)
         if frame.energy is not None:
             energies.append((frame.energy - prediction.energies[0]) / frame.count)
         if frame.forces is not None:
             forces.append(frame.forces - prediction.forces[0])
-    return np.array(energies), np.concatenate(forces) if forces else np.zeros(0)
+        if frame.virial is not None:
+            stresses.append((frame.virial - prediction.virials[0]) / volumes[frame.index])
+    nothing = [np.zeros(0)]
+    return (
+        np.array(energies),
+        np.concatenate(forces or nothing),
+        np.concatenate(stresses or nothing),
+    )
 
 
 def _rms(values: FloatArray) -> float:

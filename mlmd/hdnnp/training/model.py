@@ -24,12 +24,14 @@ class Prediction:
     Args:
         energies: per frame, network units.
         forces: per frame, shape (3N,).
+        virials: per frame, dE/dε, shape (6,) in Voigt's order.
         sweeps: per element, over the atoms of all frames.
         offsets: per element, where each frame's atoms begin, shape (frames + 1,).
     """
 
     energies: FloatArray
     forces: list[FloatArray]
+    virials: list[FloatArray]
     sweeps: list[Sweep]
     offsets: list[IntArray]
 
@@ -61,7 +63,7 @@ class Model:
     def predict(
         self, weights: FloatArray, frames: Sequence[PreparedFrame], *, with_forces: bool = True
     ) -> Prediction:
-        """Return energies and forces of a batch."""
+        """Return energies, and forces and virials too, of a batch."""
         energies = np.zeros(len(frames))
         sweeps, offsets = [], []
         for e, network in enumerate(self.networks):
@@ -74,7 +76,7 @@ class Model:
             )
             sweeps.append(sweep)
             offsets.append(offset)
-        forces = []
+        forces, virials = [], []
         if with_forces:
             for k, frame in enumerate(frames):
                 parts = [
@@ -82,7 +84,8 @@ class Model:
                     for sweep, offset in zip(sweeps, offsets, strict=True)
                 ]
                 forces.append(frame.forces_from(parts))
-        return Prediction(energies, forces, sweeps, offsets)
+                virials.append(frame.virial_from(parts))
+        return Prediction(energies, forces, virials, sweeps, offsets)
 
     def energy_rows(self, prediction: Prediction, frames: int) -> FloatArray:
         """Return ∂E/∂w of every frame, shape (frames, weights)."""
@@ -126,6 +129,34 @@ class Model:
                     weights, prediction.sweeps[e],
                     np.concatenate(rows), np.concatenate(atoms), np.concatenate(directions),
                     jacobian,
+                )  # fmt: skip
+        return jacobian
+
+    def virial_rows(
+        self,
+        weights: FloatArray,
+        prediction: Prediction,
+        frames: Sequence[PreparedFrame],
+        chosen: Sequence[int],
+    ) -> FloatArray:
+        """Return the derivatives by the weights of the virials of chosen frames of the batch.
+
+        Returns:
+            Shape (6 · len(chosen), weights): six rows for each chosen frame.
+        """
+        jacobian = np.zeros((6 * len(chosen), self.weight_count))
+        for e, network in enumerate(self.networks):
+            offset = prediction.offsets[e]
+            rows, atoms, directions = [], [], []
+            for place, k in enumerate(chosen):
+                strains = frames[k].elements[e].strains
+                rows.append(np.repeat(np.arange(6 * place, 6 * place + 6), len(strains)))
+                atoms.append(np.tile(np.arange(offset[k], offset[k + 1]), 6))
+                directions.append(strains.transpose(1, 0, 2).reshape(-1, strains.shape[2]))
+            if sum(map(len, rows)):
+                network.add_force_rows(
+                    weights, prediction.sweeps[e], np.concatenate(rows), np.concatenate(atoms),
+                    np.concatenate(directions).astype(np.float64), jacobian,
                 )  # fmt: skip
         return jacobian
 

@@ -7,7 +7,7 @@ import math
 import platform
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from mlmd.hdnnp.training.screening import Exclusion, Notice, group_of
 from mlmd.hdnnp.training.setup import Setup
 from mlmd.hdnnp.training.state import TrainingState
 from mlmd.runs import read_json, to_jsonable, write_bytes_atomic, write_json_atomic
+from mlmd.units import EV_PER_A3_IN_GPA
 
 RESULT_FILE = "result.json"
 PARITY_FILE = "parity.npz"
@@ -43,6 +44,8 @@ class GroupErrors:
         energy_mae: meV/atom.
         force_rmse: of the components, meV/Å.
         force_mae: meV/Å.
+        stress_rmse: of the six components, GPa.
+        stress_mae: GPa.
     """
 
     name: str
@@ -52,6 +55,8 @@ class GroupErrors:
     energy_mae: float | None
     force_rmse: float | None
     force_mae: float | None
+    stress_rmse: float | None = None
+    stress_mae: float | None = None
 
 
 @dataclass(frozen=True)
@@ -121,6 +126,9 @@ class Parity:
         force_number: atomic number of its atom, shape (C,).
         force_reference: eV/Å, shape (C,).
         force_predicted: eV/Å, shape (C,).
+        stress_row: row of the frame that each stress component belongs to, shape (T,).
+        stress_reference: GPa, six components of a frame in Voigt's order, shape (T,).
+        stress_predicted: GPa, shape (T,).
     """
 
     frame: NDArray[np.int64]
@@ -132,6 +140,9 @@ class Parity:
     force_number: NDArray[np.uint8]
     force_reference: NDArray[np.float32]
     force_predicted: NDArray[np.float32]
+    stress_row: NDArray[np.int32] = field(default_factory=lambda: np.zeros(0, np.int32))
+    stress_reference: FloatArray = field(default_factory=lambda: np.zeros(0))
+    stress_predicted: FloatArray = field(default_factory=lambda: np.zeros(0))
 
 
 def write_results(setup: Setup, state: TrainingState, given: int, run_dir: Path) -> None:
@@ -150,6 +161,7 @@ def compare(setup: Setup, weights: FloatArray) -> Parity:
     unit = setup.conversion.conv_energy
     held = set(setup.validation)
     references, predictions, rows, numbers, forces, modelled = [], [], [], [], [], []
+    stress_rows, stresses, pulled = [], [], []
     for row, prepared in enumerate(setup.store.visit(range(len(setup.frames)))):
         frame = setup.frames[row]
         prediction = setup.model.predict(weights, [prepared])
@@ -164,6 +176,11 @@ def compare(setup: Setup, weights: FloatArray) -> Parity:
             numbers.append(np.repeat(frame.numbers, 3))
             forces.append(frame.forces.ravel().astype(np.float32))
             modelled.append((prediction.forces[0] / unit).astype(np.float32))
+        if prepared.virial is not None:
+            scale = EV_PER_A3_IN_GPA / (unit * setup.volumes[row])
+            stress_rows.append(np.full(6, row, np.int32))
+            stresses.append(prepared.virial * scale)
+            pulled.append(prediction.virials[0] * scale)
     return Parity(
         np.array(setup.survey.kept, np.int64),
         np.array([group_of(frame) for frame in setup.frames], np.str_),
@@ -174,6 +191,9 @@ def compare(setup: Setup, weights: FloatArray) -> Parity:
         np.concatenate(numbers) if numbers else np.zeros(0, np.uint8),
         np.concatenate(forces) if forces else np.zeros(0, np.float32),
         np.concatenate(modelled) if modelled else np.zeros(0, np.float32),
+        np.concatenate(stress_rows) if stress_rows else np.zeros(0, np.int32),
+        np.concatenate(stresses) if stresses else np.zeros(0),
+        np.concatenate(pulled) if pulled else np.zeros(0),
     )
 
 
@@ -260,9 +280,9 @@ def _summarise(setup: Setup, state: TrainingState, parity: Parity, given: int) -
 
 def _errors(name: str, part: str, chosen: NDArray[np.bool_], parity: Parity) -> GroupErrors:
     energy = (parity.energy_predicted - parity.energy_reference)[chosen]
-    return _group(
-        name, part, int(chosen.sum()), energy, _force_errors(parity)[chosen[parity.force_row]]
-    )
+    force = _force_errors(parity)[chosen[parity.force_row]]
+    stress = (parity.stress_predicted - parity.stress_reference)[chosen[parity.stress_row]]
+    return _group(name, part, int(chosen.sum()), energy, force, stress)
 
 
 def _errors_of_element(
@@ -270,21 +290,32 @@ def _errors_of_element(
 ) -> GroupErrors:
     here = chosen[parity.force_row] & (parity.force_number == atomic_numbers[element])
     frames = len(np.unique(parity.force_row[here]))
-    return _group(element, part, frames, np.zeros(0), _force_errors(parity)[here])
+    return _group(element, part, frames, np.zeros(0), _force_errors(parity)[here], np.zeros(0))
 
 
 def _force_errors(parity: Parity) -> FloatArray:
     return parity.force_predicted.astype(np.float64) - parity.force_reference
 
 
-def _group(name: str, part: str, frames: int, energy: FloatArray, force: FloatArray) -> GroupErrors:
-    energy = energy[np.isfinite(energy)]
-    return GroupErrors(name, part, frames, _rms(energy), _mean(energy), _rms(force), _mean(force))
+def _group(
+    name: str,
+    part: str,
+    frames: int,
+    energy: FloatArray,
+    force: FloatArray,
+    stress: FloatArray,
+) -> GroupErrors:
+    energy = 1000.0 * energy[np.isfinite(energy)]
+    force = 1000.0 * force
+    return GroupErrors(
+        name, part, frames, _rms(energy), _mean(energy), _rms(force), _mean(force),
+        _rms(stress), _mean(stress),
+    )  # fmt: skip
 
 
 def _rms(errors: FloatArray) -> float | None:
-    return 1000.0 * float(np.sqrt(np.mean(errors * errors))) if len(errors) else None
+    return float(np.sqrt(np.mean(errors * errors))) if len(errors) else None
 
 
 def _mean(errors: FloatArray) -> float | None:
-    return 1000.0 * float(np.mean(np.abs(errors))) if len(errors) else None
+    return float(np.mean(np.abs(errors))) if len(errors) else None

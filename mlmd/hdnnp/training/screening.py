@@ -125,6 +125,8 @@ def data_hash(frames: Iterable[Frame]) -> str:
     for frame in frames:
         for array in (frame.numbers, frame.positions, frame.cell, frame.forces):
             digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        if frame.stress is not None:
+            digest.update(np.ascontiguousarray(frame.stress).tobytes())
         digest.update(repr((frame.pbc, frame.energy, frame.kind)).encode())
     return digest.hexdigest()
 
@@ -152,6 +154,8 @@ def _refuse_labels(frame: Frame, settings: TrainingSettings) -> str:
     numbers = [frame.positions, frame.cell, np.array(frame.energy or 0.0)]
     if frame.forces is not None:
         numbers.append(frame.forces)
+    if frame.stress is not None:
+        numbers.append(frame.stress)
     if not all(np.isfinite(array).all() for array in numbers):
         return "numbers that are not finite"
     if frame.label_source == "ml" and not settings.use_ml_labels:

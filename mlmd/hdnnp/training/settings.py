@@ -9,6 +9,7 @@ from typing import Any
 
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.potential import Activation
+from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.settings import check
 
 
@@ -190,6 +191,41 @@ class TrainingSettings:
             expert=True, unit="Å⁻¹", minimum=0.0, maximum=1e4,
         ),
     )  # fmt: skip
+    stress_weight: float = field(
+        default=0.3,
+        metadata=_about(
+            "Weight of stresses",
+            "Of a virial per atom (stress times volume) against a force component; counts where "
+            "frames have a stress, 0 leaves it out.",
+            expert=True, unit="Å⁻¹", minimum=0.0, maximum=1e4,
+        ),
+    )  # fmt: skip
+    kind_weights: str = field(
+        default="",
+        metadata=_about(
+            "Weights of kinds",
+            "How much the errors of a kind of frames count, one kind = weight to a line; "
+            "others count 1.",
+            expert=True,
+        ),
+    )
+    energy_window: float | None = field(
+        default=None,
+        metadata=_about(
+            "Energy window",
+            "A frame so far above the lowest energy counts half, higher ones less; empty: all "
+            "count the same.",
+            unit="eV/atom", expert=True, minimum=0.001, maximum=1000.0,
+        ),
+    )  # fmt: skip
+    uncertain_weight: float = field(
+        default=0.3,
+        metadata=_about(
+            "Weight of uncertain frames",
+            "Of unconverged frames and machine-learned labels, where they are used at all.",
+            expert=True, minimum=0.0, maximum=1.0,
+        ),
+    )  # fmt: skip
     energy_emphasis: float = field(
         default=10.0,
         metadata=_about(
@@ -264,6 +300,7 @@ class TrainingSettings:
         for name in ("angular_widths", "angular_zetas"):
             if any(value <= 0 for value in self._numbers(name)):
                 raise InvalidInput(f"training settings: {name}", getattr(self, name), "above 0")
+        parse_kind_weights(self.kind_weights)
         if not self.layers:
             raise InvalidInput("training settings: hidden_nodes", "none", "one number per layer")
 

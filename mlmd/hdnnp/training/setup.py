@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from ase.data import chemical_symbols
@@ -27,6 +28,7 @@ from mlmd.hdnnp.potential import (
     ScalingMode,
 )
 from mlmd.hdnnp.training.baseline import atom_energies, network_energy_unit
+from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.hdnnp.training.model import Model
 from mlmd.hdnnp.training.screening import (
     Notice,
@@ -38,6 +40,7 @@ from mlmd.hdnnp.training.screening import (
 from mlmd.hdnnp.training.settings import TrainingSettings
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.hdnnp.training.store import Conversion, FrameStore
+from mlmd.hdnnp.training.weighting import frame_weights, weight_notices
 from mlmd.runs import to_jsonable
 
 # Rows per element on which doubled functions are looked for; more would tell no more.
@@ -79,6 +82,11 @@ class Setup:
     notices: tuple[Notice, ...]
     data_sha256: str
     fingerprint: str
+
+    @cached_property
+    def volumes(self) -> tuple[float, ...]:
+        """Volume of every used frame's cell, Å³."""
+        return tuple(abs(float(np.linalg.det(frame.cell))) for frame in self.frames)
 
     def potential(self, weights: FloatArray) -> Potential:
         """Return the potential that these weights make."""
@@ -127,8 +135,14 @@ def set_up(
     functions, scaling, notices = _choose_functions(settings, found.elements, learned)
     descriptors = DescriptorSet(found.elements, functions)
     conversion = _conversion(found.elements, learned, scaling, settings.input_spread)
+    by_kind = parse_kind_weights(settings.kind_weights)
+    weights = frame_weights(
+        used, _heights(used, found.elements, conversion.atom_energies), by_kind,
+        settings.energy_window, settings.uncertain_weight,
+    )  # fmt: skip
+    notices += weight_notices(used, [weights[index] for index in training], by_kind)
     store = FrameStore(
-        used, descriptors, conversion, settings.memory_limit_mb * 1_000_000, settings.cores
+        used, descriptors, conversion, settings.memory_limit_mb * 1_000_000, settings.cores, weights
     )
     store.fill(lambda done: report(0.4 + 0.6 * done / len(used), "working out descriptors"))
     counts = [len(functions[element]) for element in found.elements]
@@ -232,6 +246,16 @@ def _conversion(
         baseline,
         network_energy_unit(frames, sums),
     )
+
+
+def _heights(
+    frames: Sequence[Frame], elements: tuple[str, ...], baseline: FloatArray
+) -> list[float | None]:
+    index = {symbol: k for k, symbol in enumerate(elements)}
+    return [
+        None if f.energy is None else (f.energy - _sum_of_atoms(f, baseline, index)) / len(f)
+        for f in frames
+    ]
 
 
 def _sum_of_atoms(frame: Frame, baseline: FloatArray, index: dict[str, int]) -> float:

@@ -18,13 +18,15 @@ from mlmd.hdnnp.training.kalman import KalmanFilter
 from mlmd.runs import write_bytes_atomic
 
 CHECKPOINT_FILE = "checkpoint.npz"
-VERSION = 1
+VERSION = 2
 CURVE_COLUMNS = (
     "epoch",
     "train_energy_rmse_mev_per_atom",
     "validation_energy_rmse_mev_per_atom",
     "train_force_rmse_mev_per_a",
     "validation_force_rmse_mev_per_a",
+    "train_stress_rmse_gpa",
+    "validation_stress_rmse_gpa",
     "seconds",
 )
 

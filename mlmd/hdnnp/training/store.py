@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from mlmd.compiled import kernel
 from mlmd.frame import FloatArray, Frame
-from mlmd.hdnnp.derivatives import DescriptorSet, ElementDerivatives
+from mlmd.hdnnp.derivatives import VOIGT, DescriptorSet, ElementDerivatives
 
 IntArray = NDArray[np.int64]
 
@@ -32,6 +32,7 @@ class ElementInputs:
         by_moved: the pairs in order of the atom that moves, shape (P,).
         moved_first: pairs of atom j are ``by_moved[moved_first[j]:moved_first[j + 1]]``, (N + 1,).
         gradients: of the scaled inputs by the moved atom, shape (P, 3, S), 1/Å, float32.
+        strains: of the scaled inputs by the cell's strain, shape (A, 6, S), Voigt's order, float32.
     """
 
     scaled: FloatArray
@@ -39,6 +40,7 @@ class ElementInputs:
     by_moved: IntArray
     moved_first: IntArray
     gradients: NDArray[np.float32]
+    strains: NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,8 @@ class PreparedFrame:
         elements: one part for each element of the potential.
         energy: target, or None.
         forces: targets, shape (3N,), or None.
+        virial: targets, dE/dε = stress times volume, shape (6,) in Voigt's order, or None.
+        weight: factor of its squared errors in training.
     """
 
     index: int
@@ -58,12 +62,18 @@ class PreparedFrame:
     elements: tuple[ElementInputs, ...]
     energy: float | None
     forces: FloatArray | None
+    virial: FloatArray | None = None
+    weight: float = 1.0
 
     @property
     def nbytes(self) -> int:
         """Memory of its large arrays."""
         return sum(
-            e.scaled.nbytes + e.gradients.nbytes + e.centers.nbytes + e.by_moved.nbytes
+            e.scaled.nbytes
+            + e.gradients.nbytes
+            + e.strains.nbytes
+            + e.centers.nbytes
+            + e.by_moved.nbytes
             for e in self.elements
         )
 
@@ -75,6 +85,13 @@ class PreparedFrame:
                 part.moved_first, part.by_moved, part.centers, part.gradients, gradient, forces
             )
         return forces.ravel()
+
+    def virial_from(self, input_gradients: Sequence[FloatArray]) -> FloatArray:
+        """Return Σ D·∂G/∂ε, shape (6,), from every element's D = ∂E/∂G, shape (A, S)."""
+        virial = np.zeros(6)
+        for part, gradient in zip(self.elements, input_gradients, strict=True):
+            virial += np.einsum("acs,as->c", part.strains, gradient)
+        return virial
 
 
 @dataclass(frozen=True)
@@ -103,6 +120,7 @@ class FrameStore:
         conversion: into network units.
         memory_limit: bytes that kept frames may take.
         threads: frames prepared at the same time.
+        weights: of every frame; empty for 1.
     """
 
     def __init__(
@@ -112,7 +130,9 @@ class FrameStore:
         conversion: Conversion,
         memory_limit: int,
         threads: int,
+        weights: Sequence[float] = (),
     ) -> None:
+        self.weights = tuple(weights) or (1.0,) * len(frames)
         self.frames, self.descriptors, self.conversion = frames, descriptors, conversion
         self.memory_limit, self.threads = memory_limit, threads
         self.kept: dict[int, PreparedFrame] = {}
@@ -163,7 +183,19 @@ class FrameStore:
         forces = None
         if frame.forces is not None:
             forces = frame.forces.ravel() * unit.conv_energy
-        return PreparedFrame(index, len(frame), elements, energy, forces)
+        virial = stress_of(frame)
+        if virial is not None:
+            virial = virial * (abs(float(np.linalg.det(frame.cell))) * unit.conv_energy)
+        weight = self.weights[index]
+        return PreparedFrame(index, len(frame), elements, energy, forces, virial, weight)
+
+
+def stress_of(frame: Frame) -> FloatArray | None:
+    """Return the six components of a frame's stress, eV/Å³; None where it can't have one."""
+    if frame.stress is None or not all(frame.pbc):
+        return None
+    symmetric = 0.5 * (frame.stress + frame.stress.T)
+    return np.asarray(symmetric[VOIGT[:, 0], VOIGT[:, 1]])
 
 
 def _scale(
@@ -177,6 +209,7 @@ def _scale(
         by_moved.astype(np.int64),
         np.searchsorted(part.moved[by_moved], np.arange(count + 1)).astype(np.int64),
         part.gradients * factor.astype(np.float32),
+        part.strains * factor.astype(np.float32),
     )
 
 

@@ -1,0 +1,70 @@
+"""How much each frame counts: by its kind, its height in energy, and how sure its labels are.
+
+A weight multiplies the squared errors of a frame's energy, forces and stress. Errors that are
+shown, and the choice of the best epoch, are never weighted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from mlmd.errors import InvalidInput
+from mlmd.frame import Frame
+from mlmd.hdnnp.training.screening import Notice, group_of
+
+
+def frame_weights(
+    frames: Sequence[Frame],
+    heights: Sequence[float | None],
+    by_kind: Mapping[str, float],
+    energy_window: float | None,
+    uncertain_weight: float,
+) -> tuple[float, ...]:
+    """Return the weight of every frame.
+
+    Args:
+        frames: to be weighted.
+        heights: their energies per atom above the atoms' own, eV, or None.
+        by_kind: weights of kinds; others count 1.
+        energy_window: eV/atom; a frame so far above the lowest one counts half:
+            1/(1 + (height/window)²). None: all count the same.
+        uncertain_weight: of frames whose electronic cycle didn't converge, or whose labels
+            come from another potential.
+    """
+    known = [height for height in heights if height is not None]
+    lowest = min(known, default=0.0)
+    weights = []
+    for frame, height in zip(frames, heights, strict=True):
+        weight = by_kind.get(group_of(frame), 1.0)
+        if frame.scf_converged is False or frame.label_source == "ml":
+            weight *= uncertain_weight
+        if energy_window is not None and height is not None:
+            weight /= 1.0 + ((height - lowest) / energy_window) ** 2
+        weights.append(weight)
+    return tuple(weights)
+
+
+def weight_notices(
+    frames: Sequence[Frame], weights: Sequence[float], by_kind: Mapping[str, float]
+) -> list[Notice]:
+    """Return what a user should know of the chosen weights.
+
+    Raises:
+        InvalidInput: no training frame counts.
+    """
+    if not any(weight > 0.0 for weight in weights):
+        raise InvalidInput(
+            "training settings: kind_weights",
+            "a weight of 0 for every training frame",
+            "some frames with a weight above 0",
+        )
+    present = {group_of(frame) for frame in frames}
+    return [
+        Notice(
+            "unknown-kind",
+            f"A weight is given for the kind {kind!r}, but no frame has it. "
+            f"The kinds are: {', '.join(sorted(present))}.",
+        )
+        for kind in by_kind
+        if kind not in present
+    ]

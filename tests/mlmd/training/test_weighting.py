@@ -1,0 +1,89 @@
+"""Weights of frames: how they are read, and what they do to a training."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from mlmd.errors import InvalidInput
+from mlmd.hdnnp.training import TrainingSettings, train
+from mlmd.hdnnp.training.kind_weights import parse_kind_weights
+from mlmd.hdnnp.training.loop import observe
+from mlmd.hdnnp.training.setup import set_up
+from mlmd.hdnnp.training.weighting import frame_weights
+from tests.mlmd.training.materials import crystal
+
+SHORT = TrainingSettings(
+    epochs=4, threads=1, hidden_nodes="4", angular_widths="0.4", angular_zetas="1"
+)
+
+
+def frames():
+    return crystal(["Si"], 12, kind="good") + crystal(["Si"], 12, seed=1, kind="bad")
+
+
+def weights_of(folder):
+    return (folder / "potential" / "weights.014.data").read_bytes()
+
+
+def test_weights_are_read_line_by_line():
+    assert parse_kind_weights("liquid = 0.5\n\n surface (100)=2 \na = b = 0") == {
+        "liquid": 0.5, "surface (100)": 2.0, "a = b": 0.0,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["liquid", "= 2", "liquid = much", "liquid = -1", "a=1\na=2", "a = nan"])  # fmt: skip
+def test_a_wrong_line_is_named(text):
+    with pytest.raises(InvalidInput, match="kind_weights, line"):
+        TrainingSettings(kind_weights=text)
+
+
+def test_height_and_doubt_lower_a_weight():
+    sure, high, unsure, foreign = crystal(["Si"], 4)
+    unsure = replace(unsure, scf_converged=False)
+    foreign = replace(foreign, label_source="ml", kind="far")
+    given = (sure, high, unsure, foreign)
+    heights = [-1.0, 1.0, -1.0, None]
+    assert frame_weights(given, heights, {"far": 2.0}, 1.0, 0.3) == pytest.approx(
+        (1, 0.2, 0.3, 0.6)
+    )
+    assert frame_weights(given, heights, {}, None, 1.0) == (1.0, 1.0, 1.0, 1.0)
+
+
+def test_a_weight_multiplies_squared_errors():
+    plain = set_up(SHORT, frames())
+    heavy = set_up(replace(SHORT, kind_weights="good = 4\nbad = 0"), frames())
+    start = plain.model.initial(np.random.default_rng(0))
+
+    def rows(setup, index):
+        batch = list(setup.store.visit([index]))
+        return observe(setup.model, start, batch, 8, 2.0, 1.0, np.random.default_rng(1))
+
+    for plain_part, heavy_part in zip(rows(plain, 0), rows(heavy, 0), strict=True):
+        np.testing.assert_allclose(heavy_part, 2.0 * plain_part, rtol=1e-12)
+    assert len(rows(plain, 20)[1]) == 9
+    assert len(rows(heavy, 20)[1]) == 0
+
+
+def test_frames_without_weight_teach_nothing(tmp_path):
+    wrong = [replace(f, forces=-f.forces) if f.kind == "bad" else f for f in frames()]
+    errors = {}
+    for text in ("", "bad = 0"):
+        result = train(replace(SHORT, kind_weights=text), wrong, tmp_path / f"w{text}")
+        errors[text] = next(
+            group for group in result.by_kind if (group.name, group.part) == ("good", "training")
+        )
+    assert errors["bad = 0"].force_rmse < 0.3 * errors[""].force_rmse
+
+
+def test_weights_of_one_change_no_byte(tmp_path):
+    train(SHORT, frames(), tmp_path / "plain")
+    train(replace(SHORT, kind_weights="good = 1"), frames(), tmp_path / "ones")
+    assert weights_of(tmp_path / "plain") == weights_of(tmp_path / "ones")
+
+
+def test_an_unknown_kind_is_said_and_no_weight_at_all_refused(tmp_path):
+    result = train(replace(SHORT, epochs=1, kind_weights="ugly = 2"), frames(), tmp_path)
+    assert "unknown-kind" in {notice.code for notice in result.notices}
+    with pytest.raises(InvalidInput, match="weight above 0"):
+        set_up(replace(SHORT, kind_weights="good = 0\nbad = 0"), frames())
