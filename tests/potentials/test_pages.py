@@ -290,6 +290,7 @@ def test_the_md_preview_warns_of_few_atoms_and_counts_steps(owner, lab, cluster,
     values = form_values(client.get(reverse("potentials:simulate"))) | {
         "potential": str(potential.public_id),
         "structure": str(structure.public_id),
+        "repeats": "1 1 1",
     }
     text = client.post(reverse("potentials:simulate-preview"), values).content.decode()
     assert "8 atoms, 10000 steps of 1 fs (10 ps)" in text
