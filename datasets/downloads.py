@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from ase import Atoms
 from django.db.models import Q
@@ -18,6 +20,7 @@ from datasets.querysets import FrameQuerySet
 from datasets.selections import iterate_frames
 from labs.exceptions import Refused
 from mlmd.formats import write_frames
+from mlmd.formats.registry import PATH_SINKS, FrameFormat
 from mlmd.formats.structures import write_structure
 from mlmd.frame import Frame
 
@@ -43,6 +46,8 @@ FRAME_FILES: Mapping[str, FileKind] = {
     "extxyz": FileKind("extxyz", ".extxyz", gettext_lazy("Å, eV; ASE and most MLIP programs")),
     "n2p2": FileKind("n2p2 input.data", ".data", gettext_lazy("Å, eV; n2p2 and RuNNer")),
     "jsonl": FileKind("JSON lines", ".jsonl", gettext_lazy("everything, one document per frame")),
+    "deepmd": FileKind("deepmd/npy", ".zip", gettext_lazy("Å, eV; DeePMD-kit and dpdata")),
+    "asedb": FileKind("ASE database", ".db", gettext_lazy("SQLite; ase.db")),
 }
 STRUCTURE_FILES: Mapping[str, FileKind] = {
     "poscar": FileKind("POSCAR", ".vasp", "VASP"),
@@ -58,7 +63,7 @@ STRUCTURE_FILES: Mapping[str, FileKind] = {
 def frames_response(
     frames: Iterable[Frame], file_format: str, name: str, *, energy: str = "free"
 ) -> HttpResponseBase:
-    """Return a download of frames that is written while it is sent.
+    """Return a download of frames, written while it is sent where the format allows it.
 
     Args:
         frames: consumed as a stream.
@@ -68,13 +73,15 @@ def frames_response(
 
     Raises:
         Refused: an unknown format or energy.
-        InvalidInput: the first frame can't be written in this format.
+        InvalidInput: a frame can't be written in this format; of text formats, the first.
     """
     kind = FRAME_FILES.get(file_format)
     if kind is None:
         raise Refused(_unknown(file_format, FRAME_FILES))
     if energy not in {"free", "sigma0"}:
         raise Refused(_("energy: “%s” isn't possible; expected free or sigma0.") % energy[:40])
+    if FrameFormat(file_format) in PATH_SINKS:
+        return _named(_written(frames, file_format, energy, kind.suffix), name, kind)
     chunks = _chunks(frames, file_format, energy)
     # The first chunk is made before the answer starts, so that what is wrong can still be said.
     first = next(chunks, b"")
@@ -142,6 +149,16 @@ def _chunks(frames: Iterable[Frame], file_format: str, energy: str) -> Iterator[
             stream.truncate()
     if stream.tell():
         yield stream.getvalue().encode()
+
+
+def _written(
+    frames: Iterable[Frame], file_format: str, energy: str, suffix: str
+) -> HttpResponseBase:
+    """Write a file first, since these formats can't be streamed; it has no name any more when sent."""
+    with TemporaryDirectory(prefix="download-") as folder:
+        path = Path(folder) / f"frames{suffix}"
+        write_frames(frames, path, file_format, energy=energy)
+        return FileResponse(path.open("rb"), content_type="application/octet-stream")
 
 
 def _named(response: HttpResponseBase, name: str, kind: FileKind) -> HttpResponseBase:

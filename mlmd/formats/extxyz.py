@@ -1,9 +1,7 @@
 """Extended XYZ, as ASE and the machine-learning community write it.
 
-Conventions found in the wild and understood here: ``energy``, ``free_energy``,
-``forces``, ``stress`` (tension positive, eV/Å³, 9 or 6 components), ``virial``
-(−stress × volume), each also with the prefixes ``REF_`` and ``dft_``;
-``config_type`` as the kind of configuration; ``move_mask``.
+Which keys hold the labels is decided in `mlmd.formats.extxyz_labels`;
+``config_type`` is the kind of configuration, ``move_mask`` the atoms that move.
 """
 
 from __future__ import annotations
@@ -20,7 +18,7 @@ from numpy.typing import NDArray
 from mlmd.documents import calculation_from_document, calculation_to_document
 from mlmd.elements import SYMBOLS, atomic_number_of_label
 from mlmd.errors import HostileInput, InvalidInput
-from mlmd.formats.atoms import stress_matrix
+from mlmd.formats.extxyz_labels import LabelReader
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.labels import EnergyKind, chosen_energy
 from mlmd.formats.source import Source
@@ -31,7 +29,6 @@ _PAIR = re.compile(
 )
 _ESCAPE = re.compile(r"\\(.)")
 _LONGEST_COMMENT = 1 << 20
-_PREFIXES = ("", "ref_", "dft_")
 _WIDTHS = {"S": str, "R": float, "I": float, "L": str}
 _SPECIES = ("species", "element", "z", "numbers")
 _TRUE = frozenset(("t", "true", "1"))
@@ -40,6 +37,7 @@ _TRUE = frozenset(("t", "true", "1"))
 def read_extxyz(source: Source, log: IssueLog) -> Iterator[tuple[str, Frame]]:
     """Yield (place, frame) of every frame; damaged frames go to ``log``."""
     lines = source.lines()
+    labels = LabelReader(log)
     number = line_number = skipped = 0
     for line in lines:
         line_number += 1
@@ -76,7 +74,7 @@ def read_extxyz(source: Source, log: IssueLog) -> Iterator[tuple[str, Frame]]:
             )
             return
         try:
-            yield place, _frame(comment, rows, place, log)
+            yield place, _frame(comment, rows, place, labels)
         except ValueError as error:
             log.lose(place, str(error), "", "The frame was left out.")
 
@@ -120,7 +118,7 @@ def _columns(properties: str) -> list[_Column]:
     return columns
 
 
-def _frame(comment: str, rows: list[str], place: str, log: IssueLog) -> Frame:
+def _frame(comment: str, rows: list[str], place: str, labels: LabelReader) -> Frame:
     if len(comment) > _LONGEST_COMMENT:
         raise ValueError(f"a comment line of {len(comment)} characters")
     info = parse_comment(comment)
@@ -131,20 +129,19 @@ def _frame(comment: str, rows: list[str], place: str, log: IssueLog) -> Frame:
         cell = _floats(lower["lattice"], 9, "Lattice").reshape(3, 3)
     pbc = _pbc(lower, "lattice" in lower)
     calculation = _calculation(lower)
-    energy, sigma0 = _energies(lower)
-    forces = _first(arrays, "forces", "force")
-    magnetic = _first(arrays, "magmoms", "magmom")
-    labelled = energy is not None or forces is not None
+    found = labels.read(place, lower, arrays, cell)
+    _, magnetic = labels.first(place, arrays, "magmoms", "magmom")
+    labelled = found.energy is not None or found.forces is not None
     flags = tuple(lower["flags"].split()) if "flags" in lower else ()
     return Frame(
         numbers=arrays["numbers"],
         positions=arrays["pos"],
         cell=cell,
         pbc=pbc,
-        energy=energy,
-        energy_sigma0=sigma0,
-        forces=forces,
-        stress=_stress(lower, cell, place, log),
+        energy=found.energy,
+        energy_sigma0=found.energy_sigma0,
+        forces=found.forces,
+        stress=found.stress,
         magnetic_moments=None if magnetic is None else magnetic.reshape(len(rows), -1)[:, -1],
         fixed=arrays.get("fixed"),
         ionic_step=int(lower.get("ionic_step", "0")),
@@ -221,49 +218,6 @@ def _pbc(info: dict[str, str], has_cell: bool) -> tuple[bool, bool, bool]:
         raise ValueError(f"pbc has {len(words)} values; expected 3")
     x, y, z = (w.lower() in _TRUE for w in words)
     return (x, y, z)
-
-
-def _first(values: dict[str, Any], *names: str) -> Any:
-    for name in names:
-        for prefix in _PREFIXES:
-            if prefix + name in values:
-                return values[prefix + name]
-    return None
-
-
-def _energies(info: dict[str, str]) -> tuple[float | None, float | None]:
-    free, energy = _first(info, "free_energy"), _first(info, "energy")
-    sigma0 = info.get("energy_sigma0")
-    if sigma0 is None and free is not None and energy is not None and float(free) != float(energy):
-        sigma0 = energy
-    chosen = free if free is not None else energy
-    return (
-        None if chosen is None else float(chosen),
-        None if sigma0 is None else float(sigma0),
-    )
-
-
-def _stress(info: dict[str, str], cell: FloatArray, place: str, log: IssueLog) -> FloatArray | None:
-    given, virial_text = _first(info, "stress"), _first(info, "virial", "virials")
-    stress = None
-    if given is not None:
-        stress = stress_matrix(re.sub(r"[\[\]{},]", " ", given).split())
-    volume = abs(float(np.linalg.det(cell)))
-    if virial_text is None or volume == 0:
-        return stress
-    from_virial = -stress_matrix(re.sub(r"[\[\]{},]", " ", virial_text).split()) / volume
-    if stress is None:
-        return from_virial
-    scale = float(np.abs(from_virial).max())
-    if float(np.abs(stress - from_virial).max()) > 1e-4 * scale + 1e-9:
-        log.warn(
-            place,
-            "stress and virial disagree",
-            "stress = −virial / volume",
-            "The virial was used, since its sign is not in doubt.",
-        )
-        return from_virial
-    return stress
 
 
 def _calculation(info: dict[str, str]) -> Calculation:

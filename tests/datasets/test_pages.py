@@ -103,6 +103,22 @@ def test_downloads_read_back_as_the_same_frames(page, owner, lab, file_format, t
         assert np.allclose(one.positions, two.positions, atol=1e-8)
 
 
+@pytest.mark.parametrize("file_format", ["deepmd", "asedb"])
+def test_files_that_are_no_text_read_back_as_well(page, owner, lab, file_format, tmp_path):
+    made = make_frames(5)
+    version = make_version(owner, lab, frames=made)
+    url = reverse("datasets:download", args=[version.dataset.public_id, file_format])
+    answer = page.get(url + "?version=1")
+    path = tmp_path / "file"
+    path.write_bytes(b"".join(answer.streaming_content))
+    assert int(answer["Content-Length"]) == path.stat().st_size
+    reader = open_frames(path)
+    read = list(reader)
+    assert reader.format == file_format
+    assert [f.energy for f in read] == pytest.approx([f.energy for f in made], abs=1e-9)
+    assert all(np.allclose(a.stress, b.stress) for a, b in zip(made, read, strict=True))
+
+
 def test_a_download_of_what_the_filters_find_has_no_limit_on_rows(page, owner, lab):
     made = [make_frame(i, (8,) if i % 2 else (14,)) for i in range(120)]
     make_dataset(owner, lab, frames=made)

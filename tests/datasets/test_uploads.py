@@ -22,6 +22,7 @@ from datasets.services import (
     uploads_waiting,
 )
 from labs.exceptions import PermissionDenied, Refused
+from mlmd.formats import write_frames
 from tests.datasets.factories import extxyz, make_frames, make_upload, make_version
 
 POSCAR = (
@@ -55,6 +56,19 @@ def test_an_accepted_file_is_in_the_draft_with_its_report(owner, lab, dataset):
     assert [frame.energy for frame in read] == [frame.energy for frame in make_frames(7)]
     assert read[0].kind == "liquid"
     assert original_path(upload.public_id).read_bytes() == content
+
+
+@pytest.mark.parametrize(("file_format", "suffix"), [("deepmd", ".zip"), ("asedb", ".db")])
+def test_archives_and_databases_come_through_the_same_door(
+    owner, lab, dataset, file_format, suffix, tmp_path
+):
+    path = tmp_path / f"frames{suffix}"
+    write_frames(make_frames(4), path, file_format)
+    upload = parse(make_upload(owner, lab, path.read_bytes(), dataset=dataset))
+    assert upload.state == UploadState.ACCEPTED, upload.reason
+    assert upload.report["format"] == file_format
+    read = list(iterate_frames(Frame.objects.filter(upload=upload)))
+    assert [frame.energy for frame in read] == [frame.energy for frame in make_frames(4)]
 
 
 def test_the_kind_is_given_to_frames_without_one(owner, lab, dataset):

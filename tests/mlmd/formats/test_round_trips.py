@@ -42,7 +42,10 @@ def test_any_frame_survives_extxyz_and_json_lines(format, frame, tmp_path_factor
     if any(frame.pbc) and not all(np.linalg.norm(frame.cell, axis=1)):
         frame = replace(frame, pbc=(False, False, False))
     read, issues = reread(tmp_path_factory.mktemp("x"), [frame, frame], format)
-    assert [i for i in issues if i.severity != "note"] == []
+    assert {i.found for i in issues if i.severity != "note"} <= {
+        "a stress that no solid withstands",
+        "stress is not symmetric",
+    }
     # A quoted value of extxyz is stripped of nothing but cannot hold a line break.
     assert [differences(frame, r) for r in read] == [[], []]
 
