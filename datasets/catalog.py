@@ -73,9 +73,11 @@ def catalog_query(user: Any, query: Any) -> CatalogQuery:
     if visibility and visibility not in Visibility.values:
         raise Refused(_("“%s” isn't a visibility.") % visibility[:40])
     dataset = _dataset(user, query.get("dataset"))
-    return CatalogQuery(
-        dataset, _version(dataset, query.get("version")), visibility, FrameFilters.from_query(query)
-    )
+    version = _version(dataset, query.get("version"))
+    filters = FrameFilters.from_query(query)
+    if filters.split and version is not None and not version.split:
+        raise Refused(_("%s states no split into training, validation and test.") % version)
+    return CatalogQuery(dataset, version, visibility, filters)
 
 
 def facets(frames: FrameQuerySet) -> dict[str, list[Group]]:

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 
 from datasets.models import ElementSet
 from datasets.querysets import FrameQuerySet
+from datasets.splits import Part
 from labs.exceptions import Refused
 from mlmd.elements import SYMBOLS, atomic_number
 
@@ -30,6 +31,7 @@ WORDS = {
     "kind": "kind",
     "compat_key": "compat_key",
     "label_source": "label_source",
+    "split": "split",
 }
 ELEMENT_MODES = ("all", "any", "only")
 
@@ -54,6 +56,7 @@ class FrameFilters:
         kind: likewise.
         compat_key: likewise.
         label_source: likewise.
+        split: ``train``, ``validation`` or ``test``; any of them fits.
         converged: ``yes``, ``no`` or ``unknown``.
         identity: structure hash or label identity (64 hexadecimal digits) of duplicates.
     """
@@ -72,6 +75,7 @@ class FrameFilters:
     kind: tuple[str, ...] = ()
     compat_key: tuple[str, ...] = ()
     label_source: tuple[str, ...] = ()
+    split: tuple[str, ...] = ()
     converged: str = ""
     identity: str = ""
 
@@ -193,6 +197,8 @@ def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
         given = [given] if isinstance(given, str) else given
         values[name] = tuple(str(v)[:255] for v in given if v != "")
     _require(values["mode"], ELEMENT_MODES, "mode")
+    for part in values["split"]:
+        _require(part, tuple(Part), "split")
     _require(values["converged"], ("", "yes", "no", "unknown"), "converged")
     return FrameFilters(**values)
 

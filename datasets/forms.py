@@ -7,7 +7,10 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from datasets.credits import Author, Credits, authors_from_json, authors_parse
 from datasets.models import Dataset, Licence, Structure
+from datasets.splits import SplitRequest
+from labs.exceptions import Refused
 from labs.models import Visibility
 from mlmd.formats.registry import FrameFormat
 from mlmd.units import ENERGY, LENGTH
@@ -32,19 +35,78 @@ class DatasetForm(forms.ModelForm):
     tags = forms.CharField(
         label=_("Tags"), required=False, max_length=400, help_text=_("Separated by commas.")
     )
+    authors = forms.CharField(
+        label=_("Authors"),
+        required=False,
+        max_length=20_000,
+        widget=forms.Textarea(attrs={"rows": 3, **EXPERT}),
+        help_text=_("One a line: “Family, Given; ORCID; affiliation”. Empty: the owner."),
+    )
+    funding = forms.CharField(
+        label=_("Funding"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs={"rows": 2, **EXPERT}),
+        help_text=_("One grant a line."),
+    )
+    embargo_until = forms.DateField(
+        label=_("Embargo until"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date", **EXPERT}, format="%Y-%m-%d"),
+        help_text=_("Before this day only the lab sees a public dataset."),
+    )
 
     class Meta:
         model = Dataset
-        fields = ["name", "description", "licence", "visibility"]
+        fields = ["name", "description", "licence", "visibility", "funding", "embargo_until"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         if self.instance.pk:
             self.fields["tags"].initial = ", ".join(self.instance.tags)
+            authors = authors_from_json(self.instance.authors)
+            self.initial["authors"] = "\n".join(author.line for author in authors)
 
     def clean_tags(self) -> list[str]:
         return [tag.strip() for tag in self.cleaned_data["tags"].split(",") if tag.strip()]
+
+    def clean_authors(self) -> tuple[Author, ...]:
+        try:
+            return authors_parse(self.cleaned_data["authors"])
+        except Refused as error:
+            raise forms.ValidationError(str(error)) from error
+
+    def values(self) -> dict[str, Any]:
+        """Return what the services take."""
+        given = dict(self.cleaned_data)
+        names = ("authors", "funding", "embargo_until")
+        return given | {"credited": Credits(*(given.pop(name) for name in names))}
+
+
+class SplitForm(forms.Form):
+    """How a version's frames are split; empty fields are the defaults."""
+
+    split = forms.BooleanField(required=False)
+    validation = forms.FloatField(required=False, label=_("Validation"))
+    test = forms.FloatField(required=False, label=_("Test"))
+    seed = forms.IntegerField(required=False, label=_("Seed"))
+
+    def request(self) -> SplitRequest | None:
+        """Return the split asked for, None for none.
+
+        Raises:
+            Refused: something that is no number.
+        """
+        if not self.is_valid():
+            raise Refused(_("The split needs numbers: shares in percent, and a seed."))
+        given, usual = self.cleaned_data, SplitRequest()
+        if not given["split"]:
+            return None
+        shares = (given["validation"], given["test"])
+        validation, test = (10.0 if share is None else share for share in shares)
+        seed = usual.seed if given["seed"] is None else given["seed"]
+        return SplitRequest(validation / 100, test / 100, seed)
 
 
 class StructureForm(forms.ModelForm):

@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, path
 
-from datasets.views import datasets, frames, plots, structures, uploads
+from datasets.views import datasets, frames, plots, structures, uploads, versions
 
 app_name = "datasets"
 urlpatterns: list[URLPattern] = [
@@ -61,6 +61,14 @@ urlpatterns: list[URLPattern] = [
     path("data/<uuid:public_id>/visibility/", datasets.dataset_visibility, name="visibility"),
     path("data/<uuid:public_id>/withdraw/", datasets.dataset_withdrawal, name="withdraw"),
     path("data/<uuid:public_id>/delete/", datasets.dataset_remove, name="delete"),
+    path("data/<uuid:public_id>/compare/", versions.version_compare, name="compare"),
+    path("data/<uuid:public_id>/history/", versions.dataset_audit, name="history"),
+    path("data/<uuid:public_id>/plan/", versions.dataset_plan, name="plan"),
+    path(
+        "data/<uuid:public_id>/citation/<str:file_format>/",
+        versions.version_citation,
+        name="citation",
+    ),
     path("data/<uuid:public_id>/exclude/", frames.frames_exclusion, name="exclude"),
     path(
         "data/<uuid:public_id>/download/<str:file_format>/",

@@ -18,7 +18,7 @@ class Cluster(models.Model):
     """A machine that runs jobs; the built-in `local` one belongs to nobody and serves everybody."""
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    name = models.CharField(_("name"), max_length=80, unique=True)
+    name = models.CharField(_("name"), max_length=80)
     description = models.TextField(_("description"), blank=True)
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL, on_delete=models.PROTECT, null=True, related_name="+"
@@ -39,6 +39,20 @@ class Cluster(models.Model):
     options = models.JSONField(_("further settings"), default=dict, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    host = models.CharField(_("host"), max_length=200, blank=True)
+    port = models.PositiveIntegerField(_("port"), default=22)
+    login = models.CharField(_("account on the cluster"), max_length=80, blank=True)
+    jump_hosts = models.CharField(_("jump hosts"), max_length=400, blank=True)
+    known_hosts = models.JSONField(default=dict, blank=True)
+    account = models.CharField(_("group or project"), max_length=80, blank=True)
+    queues = models.JSONField(_("queues"), default=list, blank=True)
+    setup = models.TextField(_("lines before every program"), blank=True)
+    probe = models.JSONField(default=dict, blank=True)
+    probed_at = models.DateTimeField(null=True)
+    reconnect_reason = models.TextField(blank=True)
+    login_failures = models.PositiveIntegerField(default=0)
+    login_not_before = models.DateTimeField(null=True)
+
     lease_token = models.CharField(max_length=64, blank=True)
     lease_until = models.DateTimeField(null=True)
     next_poll_at = models.DateTimeField(null=True)
@@ -50,9 +64,37 @@ class Cluster(models.Model):
 
     class Meta:
         ordering = ["-is_builtin", "name"]
+        constraints = [
+            models.UniqueConstraint(fields=["lab", "owner", "name"], name="one_cluster_name"),
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+
+class Credential(models.Model):
+    """How the portal signs in on a cluster; secrets are encrypted with a key outside the database.
+
+    A table of its own, so that no list, page or answer of the API ever reads it by accident.
+    """
+
+    class Method(models.TextChoices):
+        KEY = "key", _("key")
+        PASSWORD = "password", _("password")  # noqa: S105 - the name of a choice
+
+    cluster = models.OneToOneField(Cluster, on_delete=models.CASCADE, related_name="credential")
+    method = models.CharField(_("method"), max_length=10, choices=Method)
+    secret = models.TextField()
+    public_key = models.TextField(blank=True)
+    one_time = models.TextField(blank=True)
+    one_time_until = models.DateTimeField(null=True)
+    changed_at = models.DateTimeField(auto_now=True)
+    changed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, on_delete=models.SET_NULL, null=True, related_name="+"
+    )
+
+    def __str__(self) -> str:
+        return f"{self.cluster} · {self.method}"
 
 
 class Job(OwnedModel):

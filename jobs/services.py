@@ -37,8 +37,8 @@ def cluster_ensure_local() -> Cluster:
     """Return the built-in cluster of this machine, made when it isn't there yet."""
     cluster, _made = Cluster.objects.get_or_create(
         name=LOCAL,
+        is_builtin=True,
         defaults={
-            "is_builtin": True,
             "visibility": Visibility.PUBLIC,
             "transport": "local",
             "scheduler": "direct",

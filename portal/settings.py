@@ -24,6 +24,10 @@ def flag(name: str, default: bool) -> bool:
 
 DEBUG = flag("MLMD_DEBUG", False)
 SECRET_KEY = os.environ.get("MLMD_SECRET_KEY") or secret_from_file(VAR_DIR / "secret_key")
+# Encrypts what the portal signs in to clusters with; never in the database or its backups.
+CREDENTIAL_KEY = os.environ.get("MLMD_CREDENTIAL_KEY") or secret_from_file(
+    VAR_DIR / "credential_key"
+)
 ALLOWED_HOSTS = os.environ.get("MLMD_ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]").split(",")
 CSRF_TRUSTED_ORIGINS = [o for o in os.environ.get("MLMD_ORIGINS", "").split(",") if o]
 HTTPS = flag("MLMD_HTTPS", False)
@@ -248,7 +252,11 @@ REST_FRAMEWORK = {
     ],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "DEFAULT_THROTTLE_CLASSES": ["rest_framework.throttling.UserRateThrottle"],
-    "DEFAULT_THROTTLE_RATES": {"user": "3000/min", "anon": "120/min"},
+    "DEFAULT_THROTTLE_RATES": {
+        "user": "3000/min",
+        "anon": "120/min",
+        "optimade": os.environ.get("MLMD_OPTIMADE_RATE", "600/min"),
+    },
     "EXCEPTION_HANDLER": "labs.exceptions.api_exception_handler",
 }
 SPECTACULAR_SETTINGS = {

@@ -21,13 +21,19 @@ from rest_framework.response import Response
 from datasets.access import editable_or_403, visible_or_404
 from datasets.api.labs import lab_of
 from datasets.api.serializers import (
+    ComparisonSerializer,
     DatasetSerializer,
+    EventSerializer,
     FrameIdsSerializer,
     PublishSerializer,
     VersionSerializer,
     WithdrawSerializer,
 )
+from datasets.citation import CITATION_FILES
+from datasets.comparison import versions_compare
+from datasets.credits import Credits, authors_from_json
 from datasets.downloads import FRAME_FILES, rows_response
+from datasets.history import dataset_history
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.search import by_elements, by_words
 from datasets.selectors import datasets_visible_to, versions_visible_to
@@ -41,7 +47,9 @@ from datasets.services import (
     frames_restore,
     version_withdraw,
 )
+from datasets.splits import SplitRequest
 from datasets.views.plots import PLOTS
+from datasets.views.versions import citation_response, plan_response, versions_to_compare
 from labs.exceptions import Refused
 
 FORMAT = OpenApiParameter("file_format", str, OpenApiParameter.PATH, enum=list(FRAME_FILES))
@@ -86,7 +94,8 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
     def create(self, request: Request) -> Response:
         asked = self.get_serializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        made = dataset_create(owner=request.user, lab=lab_of(request), **asked.validated_data)
+        values, credited = _credited(asked.validated_data)
+        made = dataset_create(owner=request.user, lab=lab_of(request), credited=credited, **values)
         return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(summary="Change what is said of a dataset")
@@ -94,8 +103,9 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         dataset = editable_or_403(Dataset, request.user, public_id)
         asked = self.get_serializer(dataset, data=request.data, partial=True)
         asked.is_valid(raise_exception=True)
-        values = {field: getattr(dataset, field) for field in _FIELDS} | asked.validated_data
-        changed = dataset_update(dataset=dataset, actor=request.user, **values)
+        given, credited = _credited(asked.validated_data, dataset)
+        values = {field: getattr(dataset, field) for field in _FIELDS} | given
+        changed = dataset_update(dataset=dataset, actor=request.user, credited=credited, **values)
         return Response(self.get_serializer(changed).data)
 
     @extend_schema(summary="Delete a dataset that was never published")
@@ -114,8 +124,48 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         dataset = editable_or_403(Dataset, request.user, public_id)
         asked = PublishSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
-        version = dataset_publish(dataset=dataset, actor=request.user, **asked.validated_data)
+        split = asked.validated_data.get("split")
+        version = dataset_publish(
+            dataset=dataset,
+            actor=request.user,
+            notes=asked.validated_data["notes"],
+            split=SplitRequest(**split) if split else None,
+        )
         return Response(VersionSerializer(version).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Compare two versions",
+        parameters=[
+            OpenApiParameter("from", int, description="Number of a version."),
+            OpenApiParameter("to", int, description="Number of a version; else the newest."),
+        ],
+        responses=ComparisonSerializer,
+    )
+    @action(detail=True)
+    def compare(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        versions = list(dataset.versions.order_by("-number"))
+        found = versions_compare(*versions_to_compare(versions, request.query_params))
+        return Response(ComparisonSerializer(found).data)
+
+    @extend_schema(
+        summary="Who did what to a dataset, for people of its lab",
+        responses=EventSerializer(many=True),
+    )
+    @action(detail=True, filter_backends=[])
+    def history(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        page = self.paginate_queryset(dataset_history(request.user, dataset))
+        return self.get_paginated_response(EventSerializer(page, many=True).data)
+
+    @extend_schema(
+        summary="Data-management plan as Markdown",
+        responses={(200, "text/markdown"): OpenApiTypes.STR},
+    )
+    @action(detail=True)
+    def plan(self, request: Request, public_id: Any = None) -> HttpResponseBase:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        return plan_response(request, dataset)
 
     @extend_schema(summary="Withdraw a dataset", request=WithdrawSerializer)
     @action(detail=True, methods=["post"])
@@ -221,6 +271,22 @@ class VersionViewSet(viewsets.ReadOnlyModelViewSet):
         energy = request.query_params.get("energy", "free")
         return rows_response(rows, file_format, name, energy=energy)
 
+    @extend_schema(
+        summary="How to cite a version",
+        parameters=[
+            OpenApiParameter("file_format", str, OpenApiParameter.PATH, enum=list(CITATION_FILES))
+        ],
+        responses={(200, "text/plain"): OpenApiTypes.BINARY},
+    )
+    @action(detail=True, url_path="citation/<str:file_format>")
+    def citation(
+        self, request: Request, public_id: Any = None, file_format: str = ""
+    ) -> HttpResponseBase:
+        version = visible_or_404(versions_visible_to(request.user), public_id)
+        if version.is_draft:
+            raise NotFound
+        return citation_response(request, version, file_format)
+
     @extend_schema(summary="Withdraw a published version", request=WithdrawSerializer)
     @action(detail=True, methods=["post"])
     def withdraw(self, request: Request, public_id: Any = None) -> Response:
@@ -230,6 +296,17 @@ class VersionViewSet(viewsets.ReadOnlyModelViewSet):
         version_withdraw(version=version, actor=request.user, **asked.validated_data)
         version.refresh_from_db()
         return Response(self.get_serializer(version).data)
+
+
+def _credited(
+    given: dict[str, Any], dataset: Dataset | None = None
+) -> tuple[dict[str, Any], Credits]:
+    """Part what was sent into plain fields and credits; what wasn't sent stays as it is."""
+    rest = dict(given)
+    sent = rest.pop("authors", dataset.authors if dataset else [])
+    funding = rest.pop("funding", dataset.funding if dataset else "")
+    embargo = rest.pop("embargo_until", dataset.embargo_until if dataset else None)
+    return rest, Credits(authors_from_json(sent), funding, embargo)
 
 
 def _datasets(user: Any) -> Any:

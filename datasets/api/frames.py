@@ -58,6 +58,12 @@ FILTERS = [
     _parameter("kind", str, "Kind of configuration, exact; may be repeated."),
     _parameter("compat_key", str, "Level of theory, exact; may be repeated."),
     _parameter("label_source", str, "`ab initio`, `ml` or `none`."),
+    _parameter(
+        "split",
+        str,
+        "Part of the published split; may be repeated.",
+        enum=["train", "validation", "test"],
+    ),
     _parameter("converged", str, "SCF convergence.", enum=["yes", "no", "unknown"]),
     _parameter("identity", str, "Structure hash or label identity, to find duplicates."),
 ]

@@ -7,8 +7,9 @@ from typing import Any
 from rest_framework import serializers
 
 from datasets.builders import BUILDERS
+from datasets.comparison import VersionComparison
 from datasets.models import Dataset, DatasetVersion, Frame, Licence, Structure, Upload
-from labs.models import Visibility
+from labs.models import AuditEvent, Visibility
 
 
 class StructureSerializer(serializers.ModelSerializer):
@@ -84,8 +85,22 @@ class VersionSerializer(serializers.ModelSerializer):
             "checksum",
             "withdrawn_at",
             "withdrawn_reason",
+            "title",
+            "authors",
+            "funding",
+            "split",
         ]
         read_only_fields = fields
+
+
+class AuthorSerializer(serializers.Serializer):
+    """A person who made data."""
+
+    name = serializers.CharField(max_length=200, help_text="Best “Family, Given”.")
+    orcid = serializers.CharField(required=False, default="", allow_blank=True, max_length=60)
+    affiliation = serializers.CharField(
+        required=False, default="", allow_blank=True, max_length=300
+    )
 
 
 class DatasetSerializer(serializers.ModelSerializer):
@@ -97,6 +112,7 @@ class DatasetSerializer(serializers.ModelSerializer):
     versions = VersionSerializer(many=True, read_only=True)
     tags = serializers.ListField(child=serializers.CharField(max_length=40), required=False)
     licence = serializers.ChoiceField(choices=Licence.choices, required=False)
+    authors = AuthorSerializer(many=True, required=False)
 
     class Meta:
         model = Dataset
@@ -106,6 +122,9 @@ class DatasetSerializer(serializers.ModelSerializer):
             "description",
             "licence",
             "tags",
+            "authors",
+            "funding",
+            "embargo_until",
             "visibility",
             "owner",
             "lab",
@@ -127,8 +146,57 @@ class DatasetSerializer(serializers.ModelSerializer):
         ]
 
 
+class SplitSerializer(serializers.Serializer):
+    """How the frames that have no part yet are split, kind by kind."""
+
+    validation = serializers.FloatField(default=0.1, min_value=0, max_value=0.99)
+    test = serializers.FloatField(default=0.1, min_value=0, max_value=0.99)
+    seed = serializers.IntegerField(default=1, min_value=0, max_value=2**31 - 1)
+
+
 class PublishSerializer(serializers.Serializer):
     notes = serializers.CharField(required=False, default="", allow_blank=True, max_length=400)
+    split = SplitSerializer(required=False, help_text="Left out: as the last version, or none.")
+
+
+class ChangeSerializer(serializers.Serializer):
+    name = serializers.CharField()
+    before = serializers.IntegerField()
+    after = serializers.IntegerField()
+
+
+class ComparisonSerializer(serializers.Serializer):
+    """What differs between two versions."""
+
+    old = serializers.IntegerField(source="old.number")
+    new = serializers.IntegerField(source="new.number")
+    added_count = serializers.IntegerField()
+    removed_count = serializers.IntegerField()
+    kept_count = serializers.IntegerField()
+    levels = ChangeSerializer(many=True)
+    kinds = ChangeSerializer(many=True)
+    formulas = ChangeSerializer(many=True)
+    elements_added = serializers.ListField(child=serializers.CharField())
+    elements_removed = serializers.ListField(child=serializers.CharField())
+    added = serializers.SerializerMethodField(help_text="Ids of the first 1000 added frames.")
+    removed = serializers.SerializerMethodField(help_text="Ids of the first 1000 removed frames.")
+
+    def get_added(self, found: VersionComparison) -> list[str]:
+        return [str(i) for i in found.added.values_list("public_id", flat=True)[:1000]]
+
+    def get_removed(self, found: VersionComparison) -> list[str]:
+        return [str(i) for i in found.removed.values_list("public_id", flat=True)[:1000]]
+
+
+class EventSerializer(serializers.ModelSerializer):
+    """Who did what to a dataset."""
+
+    actor = serializers.CharField(source="actor.name", default=None, read_only=True)
+
+    class Meta:
+        model = AuditEvent
+        fields = ["at", "actor", "verb", "detail"]
+        read_only_fields = fields
 
 
 class WithdrawSerializer(serializers.Serializer):
@@ -167,6 +235,7 @@ class FrameSerializer(serializers.ModelSerializer):
             "compat_key",
             "kind",
             "label_source",
+            "split",
             "scf_converged",
             "ionic_step",
             "structure_hash",

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from datasets.querysets import VersionQuerySet
+from datasets.visibility import DatasetQuerySet, embargo_today
 from labs.models import OwnedModel
 
 
@@ -21,8 +22,16 @@ class Licence(models.TextChoices):
     CC_BY = "CC-BY-4.0", _("CC BY 4.0 (attribution)")
     CC_BY_SA = "CC-BY-SA-4.0", _("CC BY-SA 4.0 (attribution, share alike)")
     CC_BY_NC = "CC-BY-NC-4.0", _("CC BY-NC 4.0 (attribution, non-commercial)")
+    CC_BY_ND = "CC-BY-ND-4.0", _("CC BY-ND 4.0 (attribution, no derivatives)")
+    CC_BY_NC_SA = "CC-BY-NC-SA-4.0", _("CC BY-NC-SA 4.0 (non-commercial, share alike)")
+    CC_BY_NC_ND = "CC-BY-NC-ND-4.0", _("CC BY-NC-ND 4.0 (non-commercial, no derivatives)")
+    ODC_BY = "ODC-By-1.0", _("ODC-By 1.0 (open data, attribution)")
     ODBL = "ODbL-1.0", _("ODbL 1.0 (open database)")
     PDDL = "PDDL-1.0", _("PDDL 1.0 (public domain database)")
+    CDLA_PERMISSIVE = "CDLA-Permissive-2.0", _("CDLA Permissive 2.0 (community data)")
+    CDLA_SHARING = "CDLA-Sharing-1.0", _("CDLA Sharing 1.0 (community data, share alike)")
+    ETALAB = "etalab-2.0", _("Etalab 2.0 (open licence)")
+    DL_DE_BY = "DL-DE-BY-2.0", _("DL-DE-BY 2.0 (German data licence, attribution)")
 
 
 class Dataset(OwnedModel):
@@ -34,11 +43,16 @@ class Dataset(OwnedModel):
         _("licence"), max_length=24, choices=Licence, blank=True, default=Licence.UNSTATED
     )
     tags = models.JSONField(_("tags"), default=list, blank=True)
+    authors = models.JSONField(default=list, blank=True)  # see `datasets.credits.Author`
+    funding = models.TextField(_("funding"), blank=True)
+    embargo_until = models.DateField(_("embargo until"), null=True, blank=True)
     withdrawn_at = models.DateTimeField(null=True, blank=True)
     withdrawn_reason = models.CharField(max_length=400, blank=True)
     # Summary of the current contents, refreshed whenever they change.
     frame_count = models.PositiveIntegerField(_("frames"), default=0)
     elements_key = models.CharField(max_length=480, blank=True)
+
+    objects = DatasetQuerySet.as_manager()
 
     class Meta:
         ordering = ["-modified_at", "-pk"]
@@ -51,6 +65,10 @@ class Dataset(OwnedModel):
 
     def get_absolute_url(self) -> str:
         return reverse("datasets:detail", args=[self.public_id])
+
+    @property
+    def is_embargoed(self) -> bool:
+        return self.embargo_until is not None and self.embargo_until > embargo_today()
 
     @property
     def elements(self) -> list[str]:
@@ -75,6 +93,11 @@ class DatasetVersion(models.Model):
     notes = models.TextField(_("what changed"), blank=True)
     licence = models.CharField(max_length=24, blank=True)
     citation = models.TextField(blank=True)
+    # As they were on the day of publication.
+    title = models.CharField(max_length=200, blank=True)
+    authors = models.JSONField(default=list, blank=True)
+    funding = models.TextField(blank=True)
+    split = models.JSONField(null=True, blank=True)  # see `datasets.splits.StatedSplit`
     frame_count = models.PositiveIntegerField(default=0)
     elements_key = models.CharField(max_length=480, blank=True)
     checksum = models.CharField(max_length=64, blank=True)

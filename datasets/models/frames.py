@@ -117,6 +117,7 @@ class Frame(models.Model):
     compat_key = models.CharField(max_length=255)
     kind = models.CharField(_("kind"), max_length=120, blank=True)
     label_source = models.CharField(_("label source"), max_length=16)
+    split = models.CharField(_("split"), max_length=12, blank=True)  # see `datasets.splits`
     scf_converged = models.BooleanField(_("SCF converged"), null=True)
     ionic_step = models.PositiveIntegerField(_("ionic step"), default=0)
     structure_hash = models.CharField(max_length=64)

@@ -6,6 +6,7 @@ from django.db import models
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
+from datasets.visibility import UploadQuerySet
 from labs.models import OwnedModel
 
 
@@ -56,6 +57,8 @@ class Upload(OwnedModel):
     lease = models.CharField(max_length=32, blank=True)
     lease_until = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+
+    objects = UploadQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-pk"]

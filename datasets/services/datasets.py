@@ -10,6 +10,7 @@ from django.db.models import ProtectedError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from datasets.credits import Credits, authors_check, authors_to_json
 from datasets.files import original_remove
 from datasets.models import Calculation, Dataset, Frame, Licence
 from datasets.services.access import creation_check
@@ -33,6 +34,7 @@ def dataset_create(
     licence: str = "",
     tags: Iterable[str] = (),
     visibility: str = Visibility.LAB,
+    credited: Credits | None = None,
 ) -> Dataset:
     """Make an empty dataset with a first draft.
 
@@ -45,6 +47,7 @@ def dataset_create(
         owner=owner,
         lab=lab,
         **_checked(name, description, licence, tags, visibility),
+        **_credited(credited),
     )
     draft_ensure(dataset)
     audit_record(actor=owner, verb="dataset created", target=dataset)
@@ -61,10 +64,14 @@ def dataset_update(
     licence: str,
     tags: Iterable[str],
     visibility: str,
+    credited: Credits | None = None,
 ) -> Dataset:
-    """Change what is said of a dataset; published versions keep their licence and citation."""
+    """Change what is said of a dataset; published versions keep their licence and citation.
+
+    Without `credited`, authors, funding and embargo stay as they are.
+    """
     dataset = dataset_lock(dataset)
-    values = _checked(name, description, licence, tags, visibility)
+    values = _checked(name, description, licence, tags, visibility) | _credited(credited)
     changed = sorted(k for k, v in values.items() if getattr(dataset, k) != v)
     for field, value in values.items():
         setattr(dataset, field, value)
@@ -155,6 +162,16 @@ def bundled_silicon_dataset(*, owner: Any, lab: Lab) -> Dataset:
         dataset_publish(dataset=dataset, actor=owner, notes=_("As bundled with the portal."))
     dataset.refresh_from_db()
     return dataset
+
+
+def _credited(credited: Credits | None) -> dict[str, Any]:
+    if credited is None:
+        return {}
+    return {
+        "authors": authors_to_json(authors_check(credited.authors)),
+        "funding": credited.funding.strip(),
+        "embargo_until": credited.embargo_until,
+    }
 
 
 def _checked(

@@ -9,8 +9,11 @@ from django.db.models import Max
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from datasets.citation import citation_line
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.selections import frames_checksum
+from datasets.services.splits import split_before, split_store
+from datasets.splits import SplitRequest
 from labs.audit import audit_record
 from labs.exceptions import Refused
 
@@ -47,11 +50,21 @@ def dataset_summarise(dataset: Dataset) -> None:
 
 
 @transaction.atomic
-def dataset_publish(*, dataset: Dataset, actor: Any, notes: str = "") -> DatasetVersion:
+def dataset_publish(
+    *, dataset: Dataset, actor: Any, notes: str = "", split: SplitRequest | None = None
+) -> DatasetVersion:
     """Fix the draft as the next version, with checksum and citation.
 
+    Args:
+        dataset: whose draft is meant.
+        actor: who publishes.
+        notes: what changed.
+        split: how frames without a part are split; None goes on as the last version did, and
+            states nothing where no version has a split.
+
     Raises:
-        Refused: there is no draft, it is empty, or it equals the version before.
+        Refused: there is no draft, it is empty, it equals the version before, or the split
+            can't be.
     """
     dataset = dataset_lock(dataset)
     draft = dataset.versions.filter(published_at=None).first()
@@ -72,7 +85,12 @@ def dataset_publish(*, dataset: Dataset, actor: Any, notes: str = "") -> Dataset
     draft.frame_count = count
     draft.elements_key = _union(frames)
     draft.checksum = checksum
-    draft.citation = _citation(dataset, draft)
+    draft.title = dataset.name
+    draft.authors = dataset.authors
+    draft.funding = dataset.funding
+    wanted = split or split_before(dataset)
+    draft.split = split_store(frames, wanted).to_json() if wanted else None
+    draft.citation = citation_line(draft)
     draft.save()
     audit_record(
         actor=actor,
@@ -124,13 +142,3 @@ def _union(frames: Any) -> str:
     symbols = {symbol for key in keys for symbol in key.split("|") if symbol}
     numbers = sorted(atomic_number(symbol) or 0 for symbol in symbols)
     return f"|{'|'.join(SYMBOLS[n] for n in numbers)}|" if numbers else ""
-
-
-def _citation(dataset: Dataset, version: DatasetVersion) -> str:
-    """Return one line that names the version for a reference list (not translated)."""
-    licence = f" Licence: {dataset.licence}." if dataset.licence else ""
-    return (
-        f"{dataset.owner.name or dataset.owner.email} ({version.published_at:%Y}): "
-        f"{dataset.name}, version {version.number}, {version.frame_count} frames. "
-        f"{dataset.lab.name}.{licence} SHA-256 {version.checksum}"
-    )

@@ -16,8 +16,11 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from datasets.access import editable_or_403, may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER
+from datasets.citation import CITATION_FILES
+from datasets.credits import authors_from_json
 from datasets.downloads import FRAME_FILES, rows_response
-from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm
+from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm, SplitForm
+from datasets.history import dataset_history, withdrawn_by
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
@@ -32,6 +35,7 @@ from datasets.services import (
     version_withdraw,
 )
 from datasets.services.access import creation_check
+from datasets.splits import Part, SplitRequest, StatedSplit
 from datasets.statistics import extremes, groups, levels
 from datasets.views.answers import posted, says_refusals
 from labs.exceptions import Refused
@@ -39,6 +43,7 @@ from labs.selectors import may_create
 
 ORDER = {"name": "name", "frames": "frame_count", "changed": "modified_at"}
 FRAMES_SHOWN = 10
+EVENTS_SHOWN = 5
 
 
 @require_GET
@@ -77,7 +82,7 @@ def dataset_new(request: HttpRequest) -> HttpResponse:
     form = DatasetForm(posted(request))
     if request.method == "POST" and form.is_valid():
         try:
-            made = dataset_create(owner=request.user, lab=request.lab, **form.cleaned_data)
+            made = dataset_create(owner=request.user, lab=request.lab, **form.values())
         except Refused as error:
             form.add_error(None, str(error))
         else:
@@ -94,7 +99,7 @@ def dataset_edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         fresh = Dataset.objects.get(pk=dataset.pk)
         try:
-            dataset_update(dataset=fresh, actor=request.user, **form.cleaned_data)
+            dataset_update(dataset=fresh, actor=request.user, **form.values())
         except Refused as error:
             form.add_error(None, str(error))
         else:
@@ -110,6 +115,8 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     dataset = visible_or_404(datasets_visible_to(request.user), public_id)
     versions = list(dataset.versions.select_related("published_by"))
     chosen = chosen_version(versions, request.GET.get("version"))
+    if dataset.withdrawn_at or (chosen is not None and chosen.withdrawn_at):
+        return _tombstone(request, dataset, versions, chosen)
     frames = dataset_frames(dataset, chosen)
     editable = may_edit(dataset, request.user)
     query = f"dataset={dataset.public_id}" + (f"&version={chosen.number}" if chosen else "")
@@ -138,8 +145,62 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "drop_fields": [("dataset", dataset.public_id)],
         "may_edit": editable and not dataset.withdrawn_at,
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
+        "authors": authors_from_json(dataset.authors),
+        "events": dataset_history(request.user, dataset)[:EVENTS_SHOWN],
+        **_citable(versions, chosen),
     }
     return render(request, "datasets/dataset.html", context)
+
+
+def _citable(versions: list[DatasetVersion], chosen: DatasetVersion | None) -> dict[str, Any]:
+    """Return what is said of the version that a reader would cite."""
+    published = [version for version in versions if not version.is_draft]
+    usable = [version for version in published if not version.withdrawn_at]
+    cited = chosen if chosen in published else next(iter(usable or published), None)
+    split = StatedSplit.from_json(cited.split) if cited else None
+    return {
+        "cited": cited,
+        "citation_files": [(key, kind.label) for key, kind in CITATION_FILES.items()],
+        "split": split,
+        "split_default": _split_default(published),
+        "split_parts": [(part, split.counts.get(part, 0)) for part in Part] if split else [],
+    }
+
+
+def _split_default(published: list[DatasetVersion]) -> dict[str, str]:
+    """Return what the form of publication starts with: as the last split, in percent."""
+    stated = (StatedSplit.from_json(version.split) for version in published)
+    last = next((split.request for split in stated if split), SplitRequest())
+    return {
+        "validation": f"{100 * last.validation:g}",
+        "test": f"{100 * last.test:g}",
+        "seed": str(last.seed),
+    }
+
+
+def _tombstone(
+    request: HttpRequest,
+    dataset: Dataset,
+    versions: list[DatasetVersion],
+    chosen: DatasetVersion | None,
+) -> HttpResponse:
+    """Show what is left of a withdrawn dataset or version: what it was, and why it went."""
+    gone = dataset if dataset.withdrawn_at else chosen
+    context = {
+        "dataset": dataset,
+        "gone": gone,
+        "chosen": chosen,
+        "versions": versions,
+        "withdrawn_by": withdrawn_by(dataset, chosen),
+        "events": dataset_history(request.user, dataset)[:EVENTS_SHOWN],
+        "latest": None
+        if dataset.withdrawn_at
+        else next((v for v in versions if not v.is_draft and not v.withdrawn_at), None),
+        "may_edit": not dataset.withdrawn_at and may_edit(dataset, request.user),
+        "downloads": downloads_of(dataset, chosen),
+        **_citable(versions, chosen),
+    }
+    return render(request, "datasets/tombstone.html", context)
 
 
 def dataset_frames(dataset: Dataset, version: DatasetVersion | None) -> Any:
@@ -191,7 +252,10 @@ def dataset_download(request: HttpRequest, public_id: UUID, file_format: str) ->
 def dataset_publication(request: HttpRequest, public_id: UUID) -> HttpResponse:
     dataset = editable_or_403(Dataset, request.user, public_id)
     version = dataset_publish(
-        dataset=dataset, actor=request.user, notes=request.POST.get("notes", "")
+        dataset=dataset,
+        actor=request.user,
+        notes=request.POST.get("notes", ""),
+        split=SplitForm(request.POST).request(),
     )
     messages.success(
         request,

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from jobs.transports.base import Answer, Receipt, RemoteFile, Transport
 from jobs.transports.local import LocalTransport
+from jobs.transports.ssh import SshTransport
+from jobs.transports.ssh_pool import acquire
 
 if TYPE_CHECKING:
     from jobs.models import Cluster
@@ -17,7 +19,11 @@ def _local(cluster: Cluster) -> Transport:
     return LocalTransport()
 
 
-TRANSPORTS: dict[str, Callable[[Cluster], Transport]] = {"local": _local}
+def _ssh(cluster: Cluster) -> Transport:
+    return SshTransport(acquire(cluster))
+
+
+TRANSPORTS: dict[str, Callable[[Cluster], Transport]] = {"local": _local, "ssh": _ssh}
 
 
 @contextmanager

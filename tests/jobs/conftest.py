@@ -9,7 +9,9 @@ import pytest
 
 from jobs import stepping, sweeping, tending
 from jobs.models import Cluster, Job
+from jobs.transports import ssh_pool
 from tests.jobs import factories
+from tests.jobs.ssh_server import ssh_cluster, ssh_server  # noqa: F401 - fixtures
 
 
 @pytest.fixture(autouse=True)
@@ -28,6 +30,13 @@ def nudges(monkeypatch) -> list[tuple[str, int]]:
     sent: list[tuple[str, int]] = []
     monkeypatch.setattr("jobs.nudge._send", lambda task, key: sent.append((task, key)))
     return sent
+
+
+@pytest.fixture(autouse=True)
+def _no_link_outlives_its_test(monkeypatch):
+    monkeypatch.setattr(ssh_pool, "LOGIN_INTERVAL", 0.0)
+    yield
+    ssh_pool.close_all()
 
 
 @pytest.fixture

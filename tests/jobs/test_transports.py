@@ -17,8 +17,12 @@ AWKWARD = 'it\'s a "file" $HOME 日本\n.txt'
 
 
 @pytest.fixture(params=sorted(TRANSPORTS))
-def transport(request):
-    with connection(Cluster(name="any", transport=request.param)) as transport:
+def transport(request, db):
+    if request.param == "ssh":
+        cluster = request.getfixturevalue("ssh_cluster")
+    else:
+        cluster = Cluster(name="any", transport=request.param)
+    with connection(cluster) as transport:
         yield transport
 
 
