@@ -42,8 +42,6 @@ def fetch(job: Job, lease: Lease) -> None:
     folder, remote = job_folder(job), run_folder(job)
     launch = job.launch
     patterns = (*ALWAYS, EXIT_FILE, *launch.get("fetch", ()), *launch.get("live", ()))
-    for stale in folder.rglob(".*.part"):
-        stale.unlink(missing_ok=True)  # of a worker that was killed while it copied
     sums: dict[str, str] = {}
     with connection(job.cluster) as transport:
         for file in transport.survey([remote]).get(remote, ()):
@@ -51,6 +49,9 @@ def fetch(job: Job, lease: Lease) -> None:
                 lease.renew()
                 receipt = transport.get(f"{remote}/{file.path}", folder / file.path)
                 sums[file.path] = receipt.sha256
+    # Of workers that were killed while they copied; until now a transfer could go on from them.
+    for stale in folder.rglob(".*.part"):
+        stale.unlink(missing_ok=True)
     manifest = [
         {
             "path": file.path,

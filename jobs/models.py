@@ -80,7 +80,7 @@ class Credential(models.Model):
 
     class Method(models.TextChoices):
         KEY = "key", _("key")
-        PASSWORD = "password", _("password")  # noqa: S105 - the name of a choice
+        PASSWORD = "password", _("password")
 
     cluster = models.OneToOneField(Cluster, on_delete=models.CASCADE, related_name="credential")
     method = models.CharField(_("method"), max_length=10, choices=Method)

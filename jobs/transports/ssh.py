@@ -36,8 +36,8 @@ _AT_ONCE = threading.BoundedSemaphore(6)
 
 _WRAPPED = (
     "exec /bin/sh -c 'c=$(printf %s {text} | base64 -d) || exit 126; "
-    "if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 {limit} /bin/sh -c \"$c\"; "
-    "else eval \"$c\"; fi'"
+    'if command -v timeout >/dev/null 2>&1; then exec timeout -k 5 {limit} /bin/sh -c "$c"; '
+    'else eval "$c"; fi\''
 )
 _SURVEY = (
     "command -v find >/dev/null || exit 97; for f in {folders}; do "
@@ -72,7 +72,9 @@ class SshTransport:
             code, out, err = self._execute(command, 120.0)
             if code != 0 or not out.endswith(b"E\0"):
                 words = err.decode(errors="replace").strip()[:300]
-                raise ClusterTrouble(f"The run folders can't be listed: {words or f'status {code}'}")
+                raise ClusterTrouble(
+                    f"The run folders can't be listed: {words or f'status {code}'}"
+                )
             found.update(_parse_survey(out))
         return found
 
@@ -134,10 +136,13 @@ class SshTransport:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            with self._sftp(f"reading {target.name}") as files, part.open("wb") as copy:
-                with files.open(source, "rb") as stream:
-                    stream.prefetch(file.size, 32)
-                    _pour(stream, copy, file.size)
+            with (
+                self._sftp(f"reading {target.name}") as files,
+                part.open("wb") as copy,
+                files.open(source, "rb") as stream,
+            ):
+                stream.prefetch(file.size, 32)
+                _pour(stream, copy, file.size)
             os.utime(part, ns=(file.modified_ns, file.modified_ns))
             part.replace(target)
         finally:
@@ -198,9 +203,7 @@ class SshTransport:
         except FileNotFoundError:
             answer = self.run(f"mkdir -p -- {shlex.quote(folder)}")
             if answer.code != 0:
-                raise ClusterTrouble(
-                    f"making {folder}: {answer.err.strip()[:300]}"
-                ) from None
+                raise ClusterTrouble(f"making {folder}: {answer.err.strip()[:300]}") from None
 
     @contextmanager
     def _sftp(self, doing: str) -> Iterator[paramiko.SFTPClient]:

@@ -260,9 +260,7 @@ def _refusal(hop: Hop, secrets: Secrets, left: Sequence[str]) -> SignInRefused:
             % words
         )
     return SignInRefused(
-        _(
-            "%(host)s refuses %(login)s: install the public key there, or enter other credentials."
-        )
+        _("%(host)s refuses %(login)s: install the public key there, or enter other credentials.")
         % words
     )
 

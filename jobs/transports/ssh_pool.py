@@ -154,8 +154,7 @@ def _wait_for_turn(cluster: Cluster) -> None:
             return
         if time.monotonic() > deadline:
             raise ClusterTrouble(
-                _("The portal waits before it signs in on %(host)s again.")
-                % {"host": cluster.host}
+                _("The portal waits before it signs in on %(host)s again.") % {"host": cluster.host}
             )
         time.sleep(0.1)
 
