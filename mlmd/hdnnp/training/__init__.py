@@ -29,6 +29,7 @@ from mlmd.hdnnp.training.run import (
 from mlmd.hdnnp.training.screening import Exclusion, Notice, Survey, survey
 from mlmd.hdnnp.training.settings import (
     Effort,
+    OptimiserName,
     SmoothActivation,
     Split,
     TrainingSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "Exclusion",
     "GroupErrors",
     "Notice",
+    "OptimiserName",
     "Parity",
     "SmoothActivation",
     "Split",

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from mlmd.errors import MlmdError
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.training.kalman import Block, KalmanFilter, KalmanSettings
-from mlmd.hdnnp.training.model import Model
+from mlmd.hdnnp.training.observations import residuals_of
+from mlmd.hdnnp.training.optimisers import Optimiser, make_optimiser
+from mlmd.hdnnp.training.settings import OptimiserName
 from mlmd.hdnnp.training.setup import Setup
 from mlmd.hdnnp.training.state import (
     CHECKPOINT_FILE,
@@ -26,7 +26,6 @@ from mlmd.hdnnp.training.state import (
     save_checkpoint,
     write_curve,
 )
-from mlmd.hdnnp.training.store import PreparedFrame
 from mlmd.runs import Progress, StopRequest
 from mlmd.units import EV_PER_A3_IN_GPA
 
@@ -66,30 +65,13 @@ class Errors:
 
 def begin(setup: Setup) -> TrainingState:
     """Return the state before the first update."""
-    s = setup.settings
-    generator = np.random.default_rng([s.seed, 1])
+    generator = np.random.default_rng([setup.settings.seed, 1])
     weights = setup.model.initial(generator)
-    updates = s.visits * math.ceil(len(setup.training) / s.frames_per_update)
-    # η reaches its limit after two epochs, but a large set needn't wait for so long.
-    growth = math.log(100.0) / min(max(2 * updates, 50), 1000)
-    kalman = KalmanFilter(
-        covariance_blocks(setup.model, s.largest_block),
-        KalmanSettings(growth=growth, initial_variance=s.initial_variance, noise=1e-4),
-    )
-    return TrainingState(weights, weights.copy(), kalman, generator)
+    return TrainingState(weights, weights.copy(), _optimiser(setup, generator), generator)
 
 
-def covariance_blocks(model: Model, largest: int) -> tuple[Block, ...]:
-    """Return which weights are taken as correlated: all; else an element's; else parts of it."""
-    if model.weight_count <= largest:
-        return ((0, model.weight_count),)
-    blocks: list[Block] = []
-    for network in model.networks:
-        size = network.end - network.start
-        parts = math.ceil(size / largest)
-        borders = np.linspace(network.start, network.end, parts + 1).astype(int).tolist()
-        blocks += pairwise(borders)
-    return tuple(blocks)
+def _optimiser(setup: Setup, generator: np.random.Generator) -> Optimiser:
+    return make_optimiser(setup.settings, setup.model, len(setup.training), generator)
 
 
 class TrainingLoop:
@@ -121,9 +103,10 @@ class TrainingLoop:
             Stopped: it was asked to stop; the checkpoint is written.
             TrainingFailed: no finite update could be made.
         """
-        blocks = self.state.filter.blocks
-        threaded = max(end - start for start, end in blocks) >= THREADED_BLOCK
-        threads = self.setup.settings.cores if threaded else 1
+        settings = self.setup.settings
+        size = min(self.setup.model.weight_count, settings.largest_block)
+        threaded = settings.optimiser is OptimiserName.KALMAN and size >= THREADED_BLOCK
+        threads = settings.cores if threaded else 1
         with threadpool_limits(threads, user_api="blas"):
             while not self._finished():
                 self._epoch()
@@ -147,27 +130,20 @@ class TrainingLoop:
                     f"Epoch {state.epoch + 1} of {settings.epochs}; a new start goes on from here."
                 )
             chosen = state.order[state.cursor : state.cursor + settings.frames_per_update]
-            self._visit(list(self.setup.store.visit(chosen.tolist())))
+            frames = list(self.setup.store.visit(chosen.tolist()))
+            self._try(partial(state.optimiser.visit, state.weights, frames))
             state.cursor += len(chosen)
             self._report(state.cursor / len(state.order))
+        self._try(partial(state.optimiser.end_epoch, state.weights))
         state.order, state.cursor = np.zeros(0, np.int64), 0
         state.epoch += 1
         self._judge()
 
-    def _visit(self, frames: list[PreparedFrame]) -> None:
-        state, settings, model = self.state, self.setup.settings, self.setup.model
-        for _ in range(settings.visits):
-            jacobian, residuals = observe(
-                model, state.weights, frames, settings.forces_per_update,
-                settings.energy_weight, settings.stress_weight, state.generator,
-            )  # fmt: skip
-            if not len(residuals):
-                return
-            try:
-                state.filter.update(state.weights, jacobian, residuals)
-            except FloatingPointError as error:
-                self._begin_anew(error)
-                return
+    def _try(self, change: Callable[[], None]) -> None:
+        try:
+            change()
+        except FloatingPointError as error:
+            self._begin_anew(error)
 
     def _begin_anew(self, error: FloatingPointError) -> None:
         state = self.state
@@ -178,7 +154,7 @@ class TrainingLoop:
                 "frames with wrong energies or forces, or lower the first variance of weights."
             ) from error
         state.weights = state.best_weights.copy()
-        state.filter = KalmanFilter(state.filter.blocks, state.filter.settings)
+        state.optimiser = _optimiser(self.setup, state.generator)
 
     def _judge(self) -> None:
         state, settings = self.state, self.setup.settings
@@ -242,81 +218,6 @@ class TrainingLoop:
             SETUP_SHARE + (0.98 - SETUP_SHARE) * done, message, stage="training",
             epoch=state.epoch, epochs=epochs, best_epoch=state.best_epoch,
         )  # fmt: skip
-
-
-def observe(
-    model: Model,
-    weights: FloatArray,
-    frames: Sequence[PreparedFrame],
-    forces_per_update: int,
-    energy_weight: float,
-    stress_weight: float,
-    generator: np.random.Generator,
-) -> tuple[FloatArray, FloatArray]:
-    """Return (Jacobian, residuals) of one update.
-
-    Force components are drawn among those whose error is at least the frame's mean; energies
-    and virials are taken per atom, times their weights. Frames without weight are left out.
-    """
-    frames = [frame for frame in frames if frame.weight > 0.0]
-    if not frames:
-        return np.zeros((0, model.weight_count)), np.zeros(0)
-    roots = np.sqrt([frame.weight for frame in frames])
-    prediction = model.predict(weights, frames)
-    share = max(1, forces_per_update // len(frames))
-    components: list[NDArray[np.int64]] = []
-    residuals: list[FloatArray] = []
-    for frame, root, forces in zip(frames, roots, prediction.forces, strict=True):
-        if frame.forces is None:
-            components.append(np.zeros(0, np.int64))
-            continue
-        error = frame.forces - forces
-        large = np.flatnonzero(np.abs(error) >= np.sqrt(np.mean(error * error)))
-        drawn = np.sort(generator.choice(large, min(share, len(large)), replace=False))
-        components.append(drawn)
-        residuals.append(root * error[drawn])
-    rows = model.force_rows(weights, prediction, frames, components)
-    rows *= np.repeat(roots, [len(drawn) for drawn in components])[:, None]
-    known = [k for k, frame in enumerate(frames) if frame.energy is not None]
-    if known and energy_weight > 0.0:
-        scale = energy_weight * roots[known] / np.array([frames[k].count for k in known])
-        targets = np.array([frames[k].energy for k in known], np.float64)
-        energy_rows = model.energy_rows(prediction, len(frames))[known]
-        rows = np.concatenate([rows, energy_rows * scale[:, None]])
-        residuals.append((targets - prediction.energies[known]) * scale)
-    known = [k for k, frame in enumerate(frames) if frame.virial is not None]
-    if known and stress_weight > 0.0:
-        scale = stress_weight * roots[known] / np.array([frames[k].count for k in known])
-        virial_rows = model.virial_rows(weights, prediction, frames, known)
-        rows = np.concatenate([rows, virial_rows * np.repeat(scale, 6)[:, None]])
-        for factor, k in zip(scale, known, strict=True):
-            residuals.append((np.asarray(frames[k].virial) - prediction.virials[k]) * factor)
-    return rows, np.concatenate(residuals) if residuals else np.zeros(0)
-
-
-def residuals_of(
-    model: Model, weights: FloatArray, frames: Iterable[PreparedFrame], volumes: Sequence[float]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return (energies per atom, force components, stresses), reference minus model.
-
-    Network units; ``volumes`` are those of all frames of the store, Å³.
-    """
-    energies, forces, stresses = [], [], []
-    for frame in frames:
-        slopes = frame.forces is not None or frame.virial is not None
-        prediction = model.predict(weights, [frame], with_forces=slopes)
-        if frame.energy is not None:
-            energies.append((frame.energy - prediction.energies[0]) / frame.count)
-        if frame.forces is not None:
-            forces.append(frame.forces - prediction.forces[0])
-        if frame.virial is not None:
-            stresses.append((frame.virial - prediction.virials[0]) / volumes[frame.index])
-    nothing = [np.zeros(0)]
-    return (
-        np.array(energies),
-        np.concatenate(forces or nothing),
-        np.concatenate(stresses or nothing),
-    )
 
 
 def _rms(values: FloatArray) -> float:

@@ -160,6 +160,38 @@ class Model:
                 )  # fmt: skip
         return jacobian
 
+    def gradient(
+        self,
+        weights: FloatArray,
+        prediction: Prediction,
+        frames: Sequence[PreparedFrame],
+        energies: FloatArray,
+        forces: Sequence[FloatArray],
+        virials: Sequence[FloatArray],
+    ) -> FloatArray:
+        """Return Σ a ∂E/∂w + Σ b·∂F/∂w + Σ c·∂W/∂w over a batch, shape (weights,).
+
+        Args:
+            weights: the long vector.
+            prediction: of these frames.
+            frames: the batch.
+            energies: a of every frame, shape (frames,).
+            forces: b of every frame, shape (3N,).
+            virials: c of every frame, shape (6,).
+        """
+        total = np.zeros(self.weight_count)
+        for e, network in enumerate(self.networks):
+            offset = prediction.offsets[e]
+            factors = np.repeat(energies, np.diff(offset))
+            directions = [
+                frame.elements[e].pushed(force, virial)
+                for frame, force, virial in zip(frames, forces, virials, strict=True)
+            ]
+            network.add_gradient(
+                weights, prediction.sweeps[e], factors, np.concatenate(directions), total
+            )
+        return total
+
 
 @kernel
 def _pairs_of(

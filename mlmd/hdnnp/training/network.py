@@ -206,6 +206,40 @@ class FlatNetwork:
             )  # fmt: skip
             passed = zeta @ pairs[layer][0].T
 
+    def add_gradient(
+        self,
+        weights: FloatArray,
+        sweep: Sweep,
+        factors: FloatArray,
+        directions: FloatArray,
+        gradient: FloatArray,
+    ) -> None:
+        """Add Σ factor·∂E/∂w + Σ ∂(D·v)/∂w over all atoms of a sweep.
+
+        Args:
+            weights: the long vector.
+            sweep: of this element's atoms.
+            factors: of every atom's energy, shape (A,).
+            directions: v, shape (A, S).
+            gradient: shape (weights,), changed in place.
+        """
+        pairs = self.matrices(weights)
+        tangents, z_dots = [directions], []
+        for (w, _), slope in zip(pairs, sweep.slopes, strict=True):
+            z_dots.append(tangents[-1] @ w)
+            tangents.append(slope * z_dots[-1])
+        passed: FloatArray | None = None
+        sums = self.matrices(gradient)
+        for layer in range(len(pairs) - 1, -1, -1):
+            zeta = sweep.curvatures[layer] * sweep.incoming[layer] * z_dots[layer]
+            if passed is not None:
+                zeta += sweep.slopes[layer] * passed
+            both = zeta + sweep.deltas[layer] * factors[:, None]
+            sums[layer][0][:] += sweep.inputs[layer].T @ both
+            sums[layer][0][:] += tangents[layer].T @ sweep.deltas[layer]
+            sums[layer][1][:] += both.sum(axis=0)
+            passed = zeta @ pairs[layer][0].T
+
 
 def _segments(rows: IntArray) -> tuple[IntArray, IntArray]:
     """Return (first, row): entries first[k] to first[k + 1] belong to row[k]."""

@@ -42,6 +42,14 @@ class SmoothActivation(StrEnum):
     GAUSSIAN = Activation.GAUSSIAN.value
 
 
+class OptimiserName(StrEnum):
+    """What improves the weights."""
+
+    KALMAN = "kalman"
+    LBFGS = "lbfgs"
+    ADAM = "adam"
+
+
 def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
     return {"label": label, "help": help, **more}
 
@@ -192,7 +200,7 @@ class TrainingSettings:
         ),
     )  # fmt: skip
     stress_weight: float = field(
-        default=0.3,
+        default=0.1,
         metadata=_about(
             "Weight of stresses",
             "Of a virial per atom (stress times volume) against a force component; counts where "
@@ -235,10 +243,26 @@ class TrainingSettings:
             expert=True, unit="Å⁻¹", minimum=0.0, maximum=1e4,
         ),
     )  # fmt: skip
+    optimiser: OptimiserName = field(
+        default=OptimiserName.KALMAN,
+        metadata=_about(
+            "Optimiser",
+            "Kalman: extended Kalman filter, needs fewest epochs; lbfgs: whole set at a time; "
+            "adam: small steps. The last two need some 1000 epochs.",
+            expert=True,
+        ),
+    )
+    learning_rate: float = field(
+        default=0.01,
+        metadata=_about(
+            "Learning rate of Adam", "Length of its first steps; falls with their number.",
+            expert=True, minimum=1e-8, maximum=1.0,
+        ),
+    )  # fmt: skip
     frames_per_update: int = field(
         default=4,
         metadata=_about(
-            "Frames per update", "Whose energies and forces go into one step of the filter.",
+            "Frames per update", "Whose energies and forces go into one step.",
             expert=True, minimum=1, maximum=64,
         ),
     )  # fmt: skip

@@ -37,7 +37,7 @@ from mlmd.hdnnp.training.screening import (
     require_usable,
     survey,
 )
-from mlmd.hdnnp.training.settings import TrainingSettings
+from mlmd.hdnnp.training.settings import OptimiserName, TrainingSettings
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.hdnnp.training.store import Conversion, FrameStore
 from mlmd.hdnnp.training.weighting import frame_weights, weight_notices
@@ -45,6 +45,8 @@ from mlmd.runs import to_jsonable
 
 # Rows per element on which doubled functions are looked for; more would tell no more.
 SAMPLE_ROWS = 4000
+# First-order optimisers have learned little before.
+MANY_EPOCHS = 300
 
 
 @dataclass(frozen=True)
@@ -145,6 +147,14 @@ def set_up(
         used, descriptors, conversion, settings.memory_limit_mb * 1_000_000, settings.cores, weights
     )
     store.fill(lambda done: report(0.4 + 0.6 * done / len(used), "working out descriptors"))
+    if settings.optimiser is not OptimiserName.KALMAN and settings.epochs < MANY_EPOCHS:
+        notices.append(
+            Notice(
+                "few-epochs",
+                f"{settings.epochs} epochs are few for the optimiser {settings.optimiser.value}: it "
+                "needs 1000 or more, with a patience to match.",
+            )
+        )
     counts = [len(functions[element]) for element in found.elements]
     model = Model(counts, settings.layers, Activation(settings.activation.value))
     sha = data_hash(frames)

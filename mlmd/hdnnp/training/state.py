@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.training.kalman import KalmanFilter
+from mlmd.hdnnp.training.optimisers import Optimiser
 from mlmd.runs import write_bytes_atomic
 
 CHECKPOINT_FILE = "checkpoint.npz"
-VERSION = 2
+VERSION = 3
+OPTIMISER = "optimiser_"
 CURVE_COLUMNS = (
     "epoch",
     "train_energy_rmse_mev_per_atom",
@@ -38,7 +39,7 @@ class TrainingState:
     Args:
         weights: current ones, shape (W,).
         best_weights: those of the best epoch.
-        filter: the Kalman filter.
+        optimiser: what changes the weights.
         generator: source of every random choice.
         order: training frames in this epoch's order; empty between epochs.
         cursor: how many of them were visited.
@@ -52,7 +53,7 @@ class TrainingState:
 
     weights: FloatArray
     best_weights: FloatArray
-    filter: KalmanFilter
+    optimiser: Optimiser
     generator: np.random.Generator
     order: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
     cursor: int = 0
@@ -77,7 +78,7 @@ def save_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
         "restarts": state.restarts,
     }
     arrays: dict[str, Any] = {
-        f"covariance_{k}": block for k, block in enumerate(state.filter.covariance)
+        f"{OPTIMISER}{name}": array for name, array in state.optimiser.state().items()
     }
     buffer = io.BytesIO()
     np.savez(
@@ -86,7 +87,6 @@ def save_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
         weights=state.weights,
         best_weights=state.best_weights,
         best_error=np.array(state.best_error),
-        rates=np.array([state.filter.rate, state.filter.noise]),
         order=state.order,
         curve=np.array(state.curve).reshape(-1, len(CURVE_COLUMNS)),
         **arrays,
@@ -119,10 +119,13 @@ def load_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
     state.weights = content["weights"]
     state.best_weights = content["best_weights"]
     state.best_error = float(content["best_error"])
-    state.filter.rate, state.filter.noise = map(float, content["rates"])
-    state.filter.covariance = [
-        np.asfortranarray(content[f"covariance_{k}"]) for k in range(len(state.filter.blocks))
-    ]
+    state.optimiser.restore(
+        {
+            name.removeprefix(OPTIMISER): array
+            for name, array in content.items()
+            if name.startswith(OPTIMISER)
+        }
+    )
     state.order = content["order"]
     state.curve = [tuple(row) for row in content["curve"].tolist()]
     state.generator.bit_generator.state = small["generator"]

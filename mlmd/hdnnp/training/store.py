@@ -42,6 +42,12 @@ class ElementInputs:
     gradients: NDArray[np.float32]
     strains: NDArray[np.float32]
 
+    def pushed(self, forces: FloatArray, virial: FloatArray) -> FloatArray:
+        """Return Σ b·(−∂G/∂r) + Σ c·∂G/∂ε, shape (A, S), of b (3N,) and c (6,)."""
+        result: FloatArray = np.einsum("acs,c->as", self.strains, virial)
+        _push(self.moved_first, self.by_moved, self.centers, self.gradients, forces, result)
+        return result
+
 
 @dataclass(frozen=True)
 class PreparedFrame:
@@ -233,3 +239,24 @@ def _contract(
                 for s in range(len(d)):
                     total += row[s] * d[s]
                 forces[j, c] -= total
+
+
+@kernel
+def _push(
+    moved_first: IntArray,
+    by_moved: IntArray,
+    centers: IntArray,
+    gradients: NDArray[np.float32],
+    forces: FloatArray,
+    result: FloatArray,
+) -> None:
+    """Subtract b·∂G/∂r of every pair from the row of the atom that feels it."""
+    for j in range(len(moved_first) - 1):
+        for k in range(moved_first[j], moved_first[j + 1]):
+            p = by_moved[k]
+            row = result[centers[p]]
+            for c in range(3):
+                b = forces[3 * j + c]
+                part = gradients[p, c]
+                for s in range(len(row)):
+                    row[s] -= b * part[s]

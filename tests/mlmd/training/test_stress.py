@@ -15,7 +15,7 @@ from mlmd.hdnnp.training import (
     load_parity,
     train,
 )
-from mlmd.hdnnp.training.loop import observe
+from mlmd.hdnnp.training.observations import observe
 from mlmd.hdnnp.training.setup import set_up
 from mlmd.units import EV_PER_A3_IN_GPA
 from tests.mlmd.training.materials import crystal, label, molecules

@@ -33,9 +33,9 @@ from mlmd.hdnnp.training import (
     run_directory,
     train,
 )
-from mlmd.hdnnp.training import loop as loop_module
-from mlmd.hdnnp.training.loop import covariance_blocks
+from mlmd.hdnnp.training.kalman import KalmanFilter
 from mlmd.hdnnp.training.model import Model
+from mlmd.hdnnp.training.optimisers import covariance_blocks
 from mlmd.hdnnp.training.setup import set_up
 from mlmd.hdnnp.training.store import FrameStore
 from mlmd.runs import Stopped, StopRequest
@@ -202,7 +202,7 @@ def test_a_breakdown_begins_anew_and_at_last_is_said(tmp_path, monkeypatch):
     def broken(*_):
         raise FloatingPointError("not finite")
 
-    monkeypatch.setattr(loop_module.KalmanFilter, "update", broken)
+    monkeypatch.setattr(KalmanFilter, "update", broken)
     with pytest.raises(TrainingFailed, match="4 times"):
         train(SHORT, frames(), tmp_path)
 

@@ -8,7 +8,7 @@ import pytest
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.training import TrainingSettings, train
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
-from mlmd.hdnnp.training.loop import observe
+from mlmd.hdnnp.training.observations import observe
 from mlmd.hdnnp.training.setup import set_up
 from mlmd.hdnnp.training.weighting import frame_weights
 from tests.mlmd.training.materials import crystal
