@@ -60,6 +60,11 @@ class DatasetForm(forms.ModelForm):
         model = Dataset
         fields = ["name", "description", "licence", "visibility", "funding", "embargo_until"]
         widgets = {"description": forms.Textarea(attrs={"rows": 3})}
+        help_texts = {
+            "visibility": _(
+                "Public: everyone who signs in; published versions also without, by OPTIMADE."
+            )
+        }
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -82,9 +82,12 @@ class VersionQuerySet(models.QuerySet):
 
 def within(dataset_id: int, number: int) -> Q:
     """The condition for frames of one version of one dataset."""
-    return Q(dataset_id=dataset_id, added_in__lte=number) & (
-        Q(removed_in=None) | Q(removed_in__gt=number)
-    )
+    return Q(dataset_id=dataset_id) & within_number(number)
+
+
+def within_number(number: int) -> Q:
+    """The condition for frames that belong to the version of this number, of any dataset."""
+    return Q(added_in__lte=number) & (Q(removed_in=None) | Q(removed_in__gt=number))
 
 
 def _dataset_model() -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Q, QuerySet
 
 from datasets.models import Dataset, DatasetVersion, Frame, Structure, Upload
-from datasets.querysets import FrameQuerySet, VersionQuerySet
+from datasets.querysets import FrameQuerySet, VersionQuerySet, within_number
 from labs.querysets import OwnedQuerySet
 
 
@@ -40,3 +44,54 @@ def frames_visible_to(user: Any) -> FrameQuerySet:
 
 def uploads_visible_to(user: Any) -> QuerySet:
     return Upload.objects.visible_to(user).select_related("owner", "dataset")
+
+
+@dataclass(frozen=True)
+class PublicVersion:
+    """The newest usable version of a dataset that everybody may see.
+
+    Args:
+        dataset_id: key of the dataset.
+        dataset: its `public_id`, as text.
+        name: the dataset's name.
+        number: of the version.
+        licence: SPDX identifier, or empty.
+        frame_count: frames of the version.
+    """
+
+    dataset_id: int
+    dataset: str
+    name: str
+    number: int
+    licence: str
+    frame_count: int
+
+
+def public_versions() -> list[PublicVersion]:
+    """Return what the world may use: of each public dataset the newest version not withdrawn."""
+    versions = DatasetVersion.objects.visible_to(AnonymousUser()).usable()
+    rows = versions.select_related("dataset").order_by("dataset_id", "number")
+    newest = {row.dataset_id: row for row in rows}
+    return [
+        PublicVersion(
+            dataset_id=key,
+            dataset=str(row.dataset.public_id),
+            name=row.dataset.name,
+            number=row.number,
+            licence=row.licence,
+            frame_count=row.frame_count,
+        )
+        for key, row in newest.items()
+    ]
+
+
+def frames_of_versions(versions: Iterable[PublicVersion]) -> FrameQuerySet:
+    """Return the frames of versions of different datasets."""
+    by_number: dict[int, list[int]] = defaultdict(list)
+    for version in versions:
+        by_number[version.number].append(version.dataset_id)
+    # One condition per number, not per dataset: numbers are few, and databases limit the depth.
+    condition = Q(pk__in=())
+    for number, datasets in by_number.items():
+        condition |= Q(dataset_id__in=datasets) & within_number(number)
+    return Frame.objects.filter(condition)

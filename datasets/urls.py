@@ -1,11 +1,11 @@
 """Pages of the room."""
 
-from django.urls import URLPattern, path
+from django.urls import URLPattern, URLResolver, include, path
 
 from datasets.views import datasets, frames, plots, structures, uploads, versions
 
 app_name = "datasets"
-urlpatterns: list[URLPattern] = [
+urlpatterns: list[URLPattern | URLResolver] = [
     path("structures/", structures.structure_list, name="structures"),
     path("structures/new/", structures.structure_new, name="structure-new"),
     path("structures/upload/", uploads.structure_upload, name="structure-upload"),
@@ -77,4 +77,5 @@ urlpatterns: list[URLPattern] = [
     ),
     path("data/<uuid:public_id>/plots/<str:name>/", plots.dataset_plot, name="plot"),
     path("data/<uuid:public_id>/plots/<str:name>/csv/", plots.dataset_plot_csv, name="plot-csv"),
+    path("optimade/", include("datasets.optimade.urls")),
 ]

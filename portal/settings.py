@@ -116,6 +116,7 @@ MLMD_LEASE_SECONDS = float(os.environ.get("MLMD_LEASE_SECONDS", 30))
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+MLMD_OPTIMADE = flag("MLMD_OPTIMADE", True)
 MLMD_MAX_UPLOAD_BYTES = int(os.environ.get("MLMD_MAX_UPLOAD_BYTES", 2 * 1024**3))
 MLMD_MAX_EXPANDED_BYTES = int(os.environ.get("MLMD_MAX_EXPANDED_BYTES", 20 * 1024**3))
 # The process that reads one upload: address space, and seconds of processor time.

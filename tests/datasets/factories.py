@@ -12,8 +12,10 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from datasets.models import Dataset, DatasetVersion, Structure, Upload, UploadTarget
 from datasets.services import (
+    bundled_silicon_dataset,
     dataset_create,
     dataset_publish,
+    dataset_update,
     frames_insert,
     structure_build,
     upload_create,
@@ -104,3 +106,34 @@ def make_upload(
         dataset=dataset,
         **options,
     )
+
+
+def make_exchange(owner: User, lab: Lab) -> list[DatasetVersion]:
+    """Return public versions to exchange: the bundled silicon, and several elements.
+
+    Among the latter are a molecule without a cell, a slab, an unconverged frame and one
+    without labels.
+    """
+    silicon = bundled_silicon_dataset(owner=owner, lab=lab)
+    dataset_update(
+        dataset=silicon,
+        actor=owner,
+        name=silicon.name,
+        description=silicon.description,
+        licence=silicon.licence,
+        tags=silicon.tags,
+        visibility="public",
+    )
+    bare = replace(LEVEL, code="unknown", functional="", version="")
+    frames = [
+        make_frame(1, (8, 14, 8), kind="glass"),
+        make_frame(2, (8, 14, 8, 8, 14, 8), kind="glass", scf_converged=False),
+        make_frame(3, (3, 8, 25, 27, 28), pbc=(True, True, False)),
+        make_frame(4, (6, 1, 1, 1, 1), pbc=(False,) * 3, cell=np.zeros((3, 3)), stress=None),
+        make_frame(5, (26, 8), magnetic_moments=np.array([2.2, 0.1])),
+        make_frame(
+            6, (12, 8), energy=None, forces=None, stress=None, label_source="none", calculation=bare
+        ),
+    ]
+    several = make_version(owner, lab, "public", frames=frames, name="Several elements")
+    return [silicon.versions.get(), several]

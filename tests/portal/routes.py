@@ -182,6 +182,15 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "datasets:frame-viewer": (read("frame"),),
     "datasets:frame-download": (read("frame", file_format="extxyz"),),
     "datasets:frame-structure": (Route("use", "frame", "post"),),
+    "datasets:optimade": (OPEN,),
+    "datasets:optimade-versions": (OPEN,),
+    "datasets:optimade-info": (OPEN,),
+    "datasets:optimade-info-structures": (OPEN,),
+    "datasets:optimade-links": (OPEN,),
+    # What these show and hide: tests/datasets/test_optimade.py.
+    "datasets:optimade-structures": (OPEN,),
+    "datasets:optimade-structure": (Route("open", more={"identifier": "none"}),),
+    "datasets:optimade-nothing": (Route("open", more={"rest": "none/"}, lacks=True),),
     "api:dataset-list": (Route("list", "dataset"), create(name="New", visibility="lab")),
     "api:dataset-detail": (
         read("dataset"),
