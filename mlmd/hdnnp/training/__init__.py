@@ -5,6 +5,12 @@ long it takes, `train` does it; `prepare` and `collect` are the same for a run d
 """
 
 from mlmd.hdnnp.training.advice import automatic_settings
+from mlmd.hdnnp.training.committee import (
+    COMMITTEE_FILE,
+    Committee,
+    FrameDisagreement,
+    load_committee,
+)
 from mlmd.hdnnp.training.estimate import estimate_memory_mb, estimate_seconds
 from mlmd.hdnnp.training.loop import CURVE_FILE, TrainingFailed
 from mlmd.hdnnp.training.results import (
@@ -39,6 +45,7 @@ from mlmd.hdnnp.training.state import CHECKPOINT_FILE, CURVE_COLUMNS
 
 __all__ = [
     "CHECKPOINT_FILE",
+    "COMMITTEE_FILE",
     "CURVE_COLUMNS",
     "CURVE_FILE",
     "FRAMES_FILE",
@@ -46,8 +53,10 @@ __all__ = [
     "POTENTIAL_FOLDER",
     "RESULT_FILE",
     "SPEC_FILE",
+    "Committee",
     "Effort",
     "Exclusion",
+    "FrameDisagreement",
     "GroupErrors",
     "Notice",
     "OptimiserName",
@@ -63,6 +72,7 @@ __all__ = [
     "collect",
     "estimate_memory_mb",
     "estimate_seconds",
+    "load_committee",
     "load_parity",
     "prepare",
     "preset",

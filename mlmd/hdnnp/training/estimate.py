@@ -54,7 +54,7 @@ def estimate_seconds(
     again = max(0.0, 1.0 - kept) * setup
     # Early stopping ends most trainings before their last epoch.
     epochs = min(settings.epochs, max(1.5 * settings.patience, 0.6 * settings.epochs))
-    return START_SECONDS + setup + epochs * (per_epoch + again)
+    return START_SECONDS + setup + settings.committee * epochs * (per_epoch + again)
 
 
 def estimate_memory_mb(

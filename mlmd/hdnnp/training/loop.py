@@ -63,9 +63,11 @@ class Errors:
         return sum(known) if known else math.inf
 
 
-def begin(setup: Setup) -> TrainingState:
-    """Return the state before the first update."""
-    generator = np.random.default_rng([setup.settings.seed, 1])
+def begin(setup: Setup, member: int = 0) -> TrainingState:
+    """Return the state of a member of the committee before the first update."""
+    # The first member is what a training without a committee gives.
+    seeds = [setup.settings.seed, 1, member] if member else [setup.settings.seed, 1]
+    generator = np.random.default_rng(seeds)
     weights = setup.model.initial(generator)
     return TrainingState(weights, weights.copy(), _optimiser(setup, generator), generator)
 
@@ -82,14 +84,23 @@ class TrainingLoop:
         run_dir: where the learning curve, the checkpoint and the progress go.
         progress: takes reports.
         stop: looked at between updates.
+        member: of the committee, from 0.
     """
 
-    def __init__(self, setup: Setup, run_dir: Path, progress: Progress, stop: StopRequest) -> None:
-        self.setup, self.run_dir = setup, run_dir
+    def __init__(
+        self,
+        setup: Setup,
+        run_dir: Path,
+        progress: Progress,
+        stop: StopRequest,
+        member: int = 0,
+    ) -> None:
+        self.setup, self.run_dir, self.member = setup, run_dir, member
         self.progress, self.stop = progress, stop
-        self.state = begin(setup)
+        self.state = begin(setup, member)
+        self.fingerprint = f"{setup.fingerprint}-{member}" if member else setup.fingerprint
         if (run_dir / CHECKPOINT_FILE).exists():
-            load_checkpoint(self.state, setup.fingerprint, run_dir / CHECKPOINT_FILE)
+            load_checkpoint(self.state, self.fingerprint, run_dir / CHECKPOINT_FILE)
         write_curve(self.state, run_dir / CURVE_FILE)
         self._shown = _spread_over(setup.training, CURVE_FRAMES)
         self._clock = time.monotonic() - self.state.seconds
@@ -200,14 +211,18 @@ class TrainingLoop:
     def _save(self) -> None:
         start = time.monotonic()
         self.state.seconds = start - self._clock
-        save_checkpoint(self.state, self.setup.fingerprint, self.run_dir / CHECKPOINT_FILE)
+        save_checkpoint(self.state, self.fingerprint, self.run_dir / CHECKPOINT_FILE)
         self._saved = time.monotonic()
         self._save_cost = self._saved - start
 
     def _report(self, within: float) -> None:
         state, epochs = self.state, self.setup.settings.epochs
         done = min((state.epoch + within) / epochs, 1.0)
+        members = self.setup.settings.committee
         message = f"epoch {min(state.epoch + 1, epochs)} of {epochs}"
+        if members > 1:
+            message = f"potential {self.member + 1} of {members}, {message}"
+        done = (self.member + done) / members
         if state.curve:
             e_train, e_held, f_train, f_held = state.curve[-1][1:5]
             held = bool(self.setup.validation)

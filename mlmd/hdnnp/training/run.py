@@ -10,6 +10,12 @@ from typing import Any
 from mlmd.errors import InvalidInput
 from mlmd.formats import read_frames, write_frames
 from mlmd.frame import Frame
+from mlmd.hdnnp.training.committee import (
+    COMMITTEE_FILE,
+    member_folder,
+    potential_folder,
+    write_committee,
+)
 from mlmd.hdnnp.training.estimate import estimate_memory_mb, estimate_seconds
 from mlmd.hdnnp.training.loop import CURVE_FILE, SETUP_SHARE, TrainingLoop
 from mlmd.hdnnp.training.results import (
@@ -87,7 +93,14 @@ def prepare(spec: TrainingSpec, run_dir: Path | str) -> Launch:
     seconds = estimate_seconds(spec.settings, count, atoms, len(elements), spec.threads)
     return Launch(
         commands=(Command(("mlmd", "train", "--run-dir", ".")),),
-        fetch=(f"{POTENTIAL_FOLDER}/*", CURVE_FILE, PARITY_FILE, RESULT_FILE, PROGRESS_FILE),
+        fetch=(
+            *(f"{folder}/*" for folder in _potential_folders(spec.settings)),
+            *((COMMITTEE_FILE,) if spec.settings.committee > 1 else ()),
+            CURVE_FILE,
+            PARITY_FILE,
+            RESULT_FILE,
+            PROGRESS_FILE,
+        ),
         live=(CURVE_FILE, PROGRESS_FILE),
         resources=Resources(
             threads=spec.threads,
@@ -95,6 +108,11 @@ def prepare(spec: TrainingSpec, run_dir: Path | str) -> Launch:
             memory_mb=estimate_memory_mb(spec.settings, count, atoms, len(elements)),
         ),
     )
+
+
+def _potential_folders(settings: TrainingSettings) -> list[str]:
+    members = range(settings.committee) if settings.committee > 1 else ()
+    return [POTENTIAL_FOLDER, *map(potential_folder, members)]
 
 
 def settings_from(values: dict[str, Any], where: str = "training settings") -> TrainingSettings:
@@ -155,7 +173,14 @@ def train(
 
         setup = set_up(settings, given, report)
         _print_setup(setup.notices, setup.survey.exclusions)
-        state = TrainingLoop(setup, folder, told, stop).run()
+        states = []
+        for member in range(settings.committee):
+            place = member_folder(folder, member)
+            place.mkdir(exist_ok=True)
+            states.append(TrainingLoop(setup, place, told, stop, member).run())
+        state = states[0]
+        if len(states) > 1:
+            write_committee(setup, [each.best_weights for each in states], folder)
         write_results(setup, state, len(given), folder)
     told.report(
         1.0, f"finished: best epoch {state.best_epoch} of {state.epoch}", stage="finished",

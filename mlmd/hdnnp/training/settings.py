@@ -151,6 +151,15 @@ class TrainingSettings:
             maximum=10.0,
         ),
     )
+    committee: int = field(
+        default=1,
+        metadata=_about(
+            "Committee",
+            "Number of potentials trained one after the other on the same data; where they "
+            "disagree, none is to be trusted. The first one is the result.",
+            expert=True, minimum=1, maximum=32,
+        ),
+    )  # fmt: skip
     split: Split = field(
         default=Split.STRATIFIED,
         metadata=_about(

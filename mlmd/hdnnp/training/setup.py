@@ -280,6 +280,6 @@ def _sum_of_atoms(frame: Frame, baseline: FloatArray, index: dict[str, int]) -> 
 
 def _fingerprint(settings: TrainingSettings, sha: str) -> str:
     """Hash the data and every setting that changes numbers; how long to train does not."""
-    free = {"epochs", "patience", "threads", "memory_limit_mb", "checkpoint_interval"}
+    free = {"epochs", "patience", "threads", "memory_limit_mb", "checkpoint_interval", "committee"}
     chosen = {k: v for k, v in to_jsonable(settings).items() if k not in free}
     return hashlib.sha256((sha + json.dumps(chosen, sort_keys=True)).encode()).hexdigest()

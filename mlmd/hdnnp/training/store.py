@@ -13,11 +13,12 @@ from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from mlmd.compiled import kernel
 from mlmd.frame import FloatArray, Frame
-from mlmd.hdnnp.derivatives import VOIGT, DescriptorSet, ElementDerivatives
+from mlmd.hdnnp.derivatives import DescriptorSet, ElementDerivatives
 
 IntArray = NDArray[np.int64]
 
@@ -200,8 +201,7 @@ def stress_of(frame: Frame) -> FloatArray | None:
     """Return the six components of a frame's stress, eV/Å³; None where it can't have one."""
     if frame.stress is None or not all(frame.pbc):
         return None
-    symmetric = 0.5 * (frame.stress + frame.stress.T)
-    return np.asarray(symmetric[VOIGT[:, 0], VOIGT[:, 1]])
+    return np.asarray(full_3x3_to_voigt_6_stress(frame.stress), np.float64)
 
 
 def _scale(

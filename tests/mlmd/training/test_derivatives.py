@@ -10,11 +10,12 @@ from mlmd.hdnnp.automatic import automatic_functions
 from mlmd.hdnnp.derivatives import VOIGT, DescriptorSet
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import CutoffType, SymmetryFunction, sort_functions
+from mlmd.hdnnp.symmetry import FUNCTION_KINDS
 
 SYSTEMS = (
     "LJ", "H2O_RPBE-D3", "Cu2S_PBE", "synthetic_ct0_none_l", "synthetic_ct1", "synthetic_ct1_a03",
     "synthetic_ct2", "synthetic_ct3", "synthetic_ct4", "synthetic_ct5", "synthetic_ct6",
-    "synthetic_ct7_a05", "synthetic_ct8", "synthetic_offs",
+    "synthetic_ct7_a05", "synthetic_ct8", "synthetic_offs", "synthetic_mix",
 )  # fmt: skip
 MOLECULE = (np.array([8, 1, 1, 8]), np.array([[0, 0, 0], [1, 0.2, 0], [-0.3, 0.9, 0], [1, 1, 2.0]]))
 SKEWED = np.array([[3.1, 0.0, 0.0], [0.9, 2.9, 0.0], [-0.4, 0.7, 3.4]])
@@ -41,6 +42,20 @@ def mixed_functions():
     return DescriptorSet(("H", "O"), {"H": tuple(hydrogen), "O": oxygen}, CutoffType.COSINE, 0.1)
 
 
+def compact_functions():
+    lines = [
+        "O 20 H -4.0 4.0 e", "O 20 O 0.4 3.5 p2a", "O 21 H O 0.3 4.0 30 150 p3",
+        "O 21 O O -4.0 4.0 60 300 p2", "O 22 H H -0.3 3.5 -90 90 p4a", "O 23 -4.0 4.0 p1",
+        "O 24 0.2 4.0 20 170 e", "O 25 -4.0 4.0 100 260 p3a", "O 2 H 0.3 0.0 4.0",
+        "H 22 O O 0.2 4.0 10 140 p2", "H 20 O 0.2 4.0 p4",
+    ]  # fmt: skip
+    found = {"H": [], "O": []}
+    for center, kind, *words in map(str.split, lines):
+        found[center].append(FUNCTION_KINDS[int(kind)].parse("a line", center, words))
+    functions = {element: sort_functions(row) for element, row in found.items()}
+    return DescriptorSet(("H", "O"), functions, CutoffType.COSINE, 0.1)
+
+
 @pytest.mark.parametrize("system", SYSTEMS)
 def test_values_are_those_of_n2p2(shared_reference, system):
     folder = shared_reference / "n2p2" / system
@@ -59,7 +74,7 @@ def test_values_are_those_of_n2p2(shared_reference, system):
 
 
 @pytest.mark.parametrize(("cell", "pbc"), [(np.zeros((3, 3)), False), (SKEWED, True)])
-@pytest.mark.parametrize("descriptors", [mixed_functions(), DescriptorSet(("H", "O"), automatic_functions(("H", "O")))])  # fmt: skip
+@pytest.mark.parametrize("descriptors", [mixed_functions(), compact_functions(), DescriptorSet(("H", "O"), automatic_functions(("H", "O")))])  # fmt: skip
 def test_gradients_are_slopes(descriptors, cell, pbc):
     numbers, positions = MOLECULE
     pbc = (pbc,) * 3
@@ -84,7 +99,7 @@ def test_gradients_are_slopes(descriptors, cell, pbc):
 
 
 @pytest.mark.parametrize("pbc", [False, True])
-@pytest.mark.parametrize("descriptors", [mixed_functions(), DescriptorSet(("H", "O"), automatic_functions(("H", "O")))])  # fmt: skip
+@pytest.mark.parametrize("descriptors", [mixed_functions(), compact_functions(), DescriptorSet(("H", "O"), automatic_functions(("H", "O")))])  # fmt: skip
 def test_strains_are_slopes(descriptors, pbc):
     numbers, positions = MOLECULE
     # The cell is smaller than the cutoff: atoms see images of themselves.

@@ -93,7 +93,7 @@ def test_bfgs_steps_back_from_where_the_loss_is_not_finite():
         bad.end_epoch(weights)
 
 
-@pytest.mark.parametrize(("name", "part"), zip(DESCENTS, (0.1, 0.4), strict=True))
+@pytest.mark.parametrize(("name", "part"), list(zip(DESCENTS, (0.1, 0.4), strict=True)))
 def test_it_learns(name, part, tmp_path):
     settings = replace(SHORT, optimiser=name, learning_rate=0.02)
     result = train(settings, crystal(["Si"], 16), tmp_path)
