@@ -10,7 +10,7 @@ Under a strain ε every vector u_k to a neighbour becomes (1 + ε) u_k, images i
 ∂G_is/∂ε = Σ_k ∂G_is/∂u_k ⊗ u_k, symmetric because G doesn't see rotations.
 
 The sums are those of `mlmd.hdnnp.symmetry`: every kind of function that is made of radial and
-angular terms works here without being known.
+angular terms works here without being known. Compact terms are added by `compact_derivatives`.
 """
 
 from __future__ import annotations
@@ -28,16 +28,21 @@ from numpy.typing import NDArray
 from mlmd.compiled import kernel
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray, Frame
+from mlmd.hdnnp.compact_derivatives import VOIGT as VOIGT
+from mlmd.hdnnp.compact_derivatives import add_compact
+from mlmd.hdnnp.compact_tables import CompactTables, Placed, compact_tables
 from mlmd.hdnnp.cutoffs import cutoff_and_slope
 from mlmd.hdnnp.potential import CutoffType, Potential, SymmetryFunction
 from mlmd.hdnnp.symmetry import FUNCTION_KINDS
-from mlmd.hdnnp.symmetry.kind import AngularTerm, RadialTerm
+from mlmd.hdnnp.symmetry.kind import (
+    AngularTerm,
+    CompactAngularTerm,
+    CompactRadialTerm,
+    RadialTerm,
+)
 from mlmd.neighbors import neighbor_list
 
 IntArray = NDArray[np.int64]
-
-# Rows and columns of the six different components of a symmetric tensor, in Voigt's order.
-VOIGT = np.array([[0, 0], [1, 1], [2, 2], [1, 2], [0, 2], [0, 1]])
 
 
 @dataclass(frozen=True)
@@ -93,6 +98,7 @@ class DescriptorSet:
         self.elements, self.functions = elements, dict(functions)
         self.cutoff_type, self.cutoff_alpha = cutoff_type, cutoff_alpha
         self._tables = [_tabulate(elements, self.functions[symbol]) for symbol in elements]
+        self._compact = _tabulate_compact(elements, self.functions)
         self.cutoff_radius = max((table.cutoff for table in self._tables), default=0.0)
 
     @classmethod
@@ -180,6 +186,11 @@ class DescriptorSet:
                 int(self.cutoff_type), self.cutoff_alpha, wanted,
                 values, pairs, moved, gradients, strains,
             )  # fmt: skip
+            if self._compact is not None:
+                add_compact(
+                    self._compact, index, atoms, species, first, neighbors, near.vectors, wanted,
+                    values, pairs, gradients, strains,
+                )  # fmt: skip
             parts.append(ElementDerivatives(atoms, values, pairs, moved, gradients, strains))
         return tuple(parts)
 
@@ -191,6 +202,21 @@ class DescriptorSet:
                 raise InvalidInput("structure", f"element {symbol}", ", ".join(self.elements))
             index[z] = self.elements.index(symbol)
         return index[np.asarray(numbers, np.int64)]
+
+
+def _tabulate_compact(
+    elements: tuple[str, ...], functions: Mapping[str, tuple[SymmetryFunction, ...]]
+) -> CompactTables | None:
+    placed: list[list[Placed]] = [
+        [
+            (column, term)
+            for column, function in enumerate(functions[element])
+            for term in FUNCTION_KINDS[function.kind].terms(function, elements)
+            if isinstance(term, CompactRadialTerm | CompactAngularTerm)
+        ]
+        for element in elements
+    ]
+    return compact_tables(placed) if any(placed) else None
 
 
 def _tabulate(elements: tuple[str, ...], functions: tuple[SymmetryFunction, ...]) -> _Tables:

@@ -74,7 +74,7 @@ class Evaluator:
             raise InvalidInput("threads", str(threads), "at least 1")
         self.potential = potential
         self.threads = threads or _default_threads()
-        self._functions = function_tables(potential)
+        self._functions, self._compact = function_tables(potential)
         self._networks = network_tables(potential)
         self._list = SkinList(potential.cutoff_radius, skin, len(potential.elements))
         self._pool: ThreadPoolExecutor | None = None
@@ -208,6 +208,7 @@ class Evaluator:
         def work(part: int) -> None:
             evaluate_atoms(
                 self._functions,
+                self._compact,
                 self._networks,
                 around,
                 int(bounds[part]),

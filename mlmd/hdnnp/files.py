@@ -167,7 +167,9 @@ def _function(line: Line) -> SymmetryFunction:
         known = ", ".join(map(str, sorted(FUNCTION_KINDS)))
         raise InvalidInput(line.where, f"symmetry function type {number}", f"a type among {known}")
     function = kind.parse(line.where, line.words[0], line.words[2:])
-    if not (np.isfinite([function.eta, function.rs, function.lam, function.zeta]).all()):
+    f = function
+    numbers = [f.eta, f.rs, f.lam, f.zeta, f.left, f.angle_left, f.angle_right]
+    if not np.isfinite(numbers).all():
         raise InvalidInput(line.where, "a parameter that isn't finite", "finite numbers")
     if not 0.0 < function.cutoff < np.inf:
         raise InvalidInput(line.where, f"r_c = {function.cutoff:g}", "a positive cutoff radius")

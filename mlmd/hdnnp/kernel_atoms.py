@@ -12,6 +12,14 @@ import numpy as np
 
 from mlmd.compiled import kernel, subkernel
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.compact_tables import CompactTables
+from mlmd.hdnnp.kernel_compact import (
+    BACKWARDS,
+    FORWARDS,
+    compact_pairs_needed,
+    compact_space,
+    compact_terms,
+)
 from mlmd.hdnnp.kernel_moments import MomentSpace, moment_functions, moment_gradient
 from mlmd.hdnnp.kernel_network import NetworkTables, network_energy, network_gradient
 from mlmd.hdnnp.kernel_pairs import PairSpace, pair_functions, pair_gradient, pairs_needed
@@ -61,8 +69,9 @@ class Results(NamedTuple):
 
 
 @kernel
-def evaluate_atoms(
+def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops branches on None here only
     functions: FunctionTables,
+    compact: CompactTables | None,
     networks: NetworkTables,
     around: Surround,
     start: int,
@@ -74,6 +83,8 @@ def evaluate_atoms(
 
     Args:
         functions: the potential's symmetry functions.
+        compact: those with compact support. Most potentials have none: their kernel is
+            compiled without this part, in three quarters of the time.
         networks: its networks.
         around: atoms, ghosts and neighbours.
         start: first sorted atom.
@@ -95,6 +106,8 @@ def evaluate_atoms(
     starts = np.zeros((groups + 1, 2), dtype=np.int64)
     pairs = PairSpace(np.zeros((PAIR_ROWS, 0)), np.zeros(0), starts)
     moments = _moment_space(functions.moments, elements, most)
+    if compact is not None:
+        space = compact_space(compact, most, 0)
     widest = max(networks.sizes.max(), 1)
     depth_of_nets = networks.activations.shape[1]
     sums = np.zeros((depth_of_nets, widest))
@@ -122,6 +135,11 @@ def evaluate_atoms(
         last_block = functions.moments.block_first[element + 1]
         for block in range(first_block, last_block):
             moment_functions(functions.moments, block, elements, near, moments, g)
+        if compact is not None:
+            needed = compact_pairs_needed(compact, element, near.segments)
+            if needed > space.place.shape[0]:
+                space = compact_space(compact, most, _row_length(needed * 5 // 4))
+            compact_terms(FORWARDS, compact, element, elements, near, space, g)
         _keep_functions(i, element, functions, g, results)
         if depth == FUNCTIONS:
             continue
@@ -138,6 +156,8 @@ def evaluate_atoms(
                 # Workspace holds the last block only; g is done with and serves as a bin.
                 moment_functions(functions.moments, block, elements, near, moments, g)
             moment_gradient(functions.moments, block, elements, near, moments, gradient)
+        if compact is not None:
+            compact_terms(BACKWARDS, compact, element, elements, near, space, gradient)
         _add_forces(i, n, near.values, entries, results.forces)
 
 

@@ -106,7 +106,7 @@ def pair_functions(
         if m1 == m0:
             continue
         segments = near.segments
-        e1, e2 = _ordered(tables.first_element[g], tables.second_element[g], segments)
+        e1, e2 = ordered(tables.first_element[g], tables.second_element[g], segments)
         cutoff = tables.cutoff[g]
         fill_geometry(near.values, segments, e1, e2, m0, space.pairs)
         c = space.pairs[C, m0:m1]
@@ -163,7 +163,7 @@ def pair_gradient(
         m1 = space.starts[g - first_group + 1, 0]
         if m1 == m0:
             continue
-        e1, e2 = _ordered(tables.first_element[g], tables.second_element[g], near.segments)
+        e1, e2 = ordered(tables.first_element[g], tables.second_element[g], near.segments)
         # Rows are cut one by one: a slice of the whole table has no known stride.
         c = space.pairs[C, m0:m1]
         along_jk = space.pairs[L, m0:m1]
@@ -215,7 +215,8 @@ def pair_gradient(
 
 
 @subkernel
-def _ordered(first: int, second: int, segments: IndexArray) -> tuple[int, int]:
+def ordered(first: int, second: int, segments: IndexArray) -> tuple[int, int]:
+    """Return the two elements of a pair, the one with fewer neighbours first."""
     # Long rows vectorise better.
     if segments[first + 1] - segments[first] > segments[second + 1] - segments[second]:
         return second, first

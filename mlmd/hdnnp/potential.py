@@ -61,18 +61,22 @@ class Activation(StrEnum):
 
 @dataclass(frozen=True)
 class SymmetryFunction:
-    """One atom-centred symmetry function of exponential form.
+    """One atom-centred symmetry function, of exponential form or with compact support.
 
     Args:
         kind: n2p2's type number: 2 radial, 3 narrow angular, 9 wide angular,
-            12 and 13 weighted by atomic number.
+            12 and 13 weighted by atomic number; 20 to 25 with compact support.
         center: element of the central atom.
-        neighbors: elements of the neighbours, sorted by atomic number; empty for 12 and 13.
+        neighbors: elements of the neighbours, sorted by atomic number; empty for weighted kinds.
         eta: width, 1/length².
         rs: shift, length.
         lam: λ, +1 or −1; 0 where the kind has none.
         zeta: ζ; 0 where the kind has none.
         cutoff: cutoff radius, length.
+        left: where the window of distances of a compact kind starts, length; may be negative.
+        angle_left: where its window of angles starts, degrees.
+        angle_right: where that ends, degrees.
+        shape: of both windows: e, p1 to p4, p1a to p4a; empty for exponential kinds.
     """
 
     kind: int
@@ -83,6 +87,10 @@ class SymmetryFunction:
     lam: float
     zeta: float
     cutoff: float
+    left: float = 0.0
+    angle_left: float = 0.0
+    angle_right: float = 0.0
+    shape: str = ""
 
 
 @dataclass(frozen=True)
@@ -232,13 +240,17 @@ class Potential:
         return max(radii, default=0.0) * self.units.angstrom
 
 
-def function_order(function: SymmetryFunction) -> tuple[float, ...]:
+def function_order(function: SymmetryFunction) -> tuple[float | str, ...]:
     """Return the key by which n2p2 sorts the functions of one element.
 
     (type, r_c, η, r_s, ζ, λ, first neighbour, second neighbour); the cutoff type and α are
-    the same for all of a potential's functions.
+    the same for all of a potential's functions. Compact ones: (type, shape, first neighbour,
+    second neighbour, r_c, r_l, θ_l, θ_r).
     """
     f = function
+    if f.shape:
+        numbers = (atomic_numbers[symbol] for symbol in f.neighbors)
+        return (f.kind, f.shape, *numbers, f.cutoff, f.left, f.angle_left, f.angle_right)
     return (
         f.kind,
         f.cutoff,

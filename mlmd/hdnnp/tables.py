@@ -16,10 +16,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.compact_tables import (
+    CompactTables,
+    Placed,
+    compact_tables,
+    window_in_angstrom,
+)
 from mlmd.hdnnp.kernel_math import cutoff_parameters
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.symmetry import FUNCTION_KINDS
-from mlmd.hdnnp.symmetry.kind import AngularTerm, RadialTerm, Term
+from mlmd.hdnnp.symmetry.kind import (
+    AngularTerm,
+    CompactAngularTerm,
+    CompactRadialTerm,
+    RadialTerm,
+    Term,
+)
 
 IndexArray = NDArray[np.int64]
 
@@ -86,7 +98,7 @@ class MomentTables(NamedTuple):
 
 
 class FunctionTables(NamedTuple):
-    """Everything about symmetry functions that a kernel needs."""
+    """Everything about symmetry functions that a kernel needs, but for compact ones."""
 
     cutoffs: CutoffTables
     radial: RadialTables
@@ -97,11 +109,8 @@ class FunctionTables(NamedTuple):
     high: FloatArray
 
 
-Placed = tuple[int, Term]  # function index, term
-
-
-def function_tables(potential: Potential) -> FunctionTables:
-    """Flatten a potential's symmetry functions."""
+def function_tables(potential: Potential) -> tuple[FunctionTables, CompactTables | None]:
+    """Flatten a potential's symmetry functions; the second part only where there are such."""
     elements = potential.elements
     unit = potential.units.angstrom
     placed = [
@@ -112,7 +121,12 @@ def function_tables(potential: Potential) -> FunctionTables:
         ]
         for element in elements
     ]
-    radii = sorted({term.cutoff for terms in placed for _, term in terms})
+    every = [term for terms in placed for _, term in terms]
+    # Compact terms need no cutoff function, but their neighbours have to be found.
+    farthest = max(term.cutoff for term in every)
+    radii = sorted(
+        {t.cutoff for t in every if isinstance(t, RadialTerm | AngularTerm)} | {farthest}
+    )
     kind = int(potential.cutoff_type)
     inner, inverse_width = np.array(
         [cutoff_parameters(kind, radius, potential.cutoff_alpha) for radius in radii]
@@ -125,7 +139,7 @@ def function_tables(potential: Potential) -> FunctionTables:
         margin = 1e-9 * (scaling.maximum - scaling.minimum) + 1e-12
         low[index, : counts[index]] = scaling.minimum - margin
         high[index, : counts[index]] = scaling.maximum + margin
-    return FunctionTables(
+    tables = FunctionTables(
         CutoffTables(kind, np.array(radii), inner, inverse_width),
         _radial(placed, radii, len(elements)),
         _pairs(placed, radii),
@@ -134,9 +148,14 @@ def function_tables(potential: Potential) -> FunctionTables:
         low,
         high,
     )
+    if all(isinstance(term, RadialTerm | AngularTerm) for term in every):
+        return tables, None
+    return tables, compact_tables(placed)
 
 
 def _in_angstrom(term: Term, unit: float) -> Term:
+    if isinstance(term, CompactRadialTerm | CompactAngularTerm):
+        return replace(term, window=window_in_angstrom(term.window, unit))
     return replace(term, eta=term.eta / unit**2, rs=term.rs * unit, cutoff=term.cutoff * unit)
 
 

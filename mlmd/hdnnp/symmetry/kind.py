@@ -1,12 +1,15 @@
 """What a kind of symmetry function has to offer, and the terms it is made of.
 
-A kernel knows two sums only. A function is the sum of its terms, each with a weight:
+The kernels know four sums only. A function is the sum of its terms, each with a weight:
 
     radial   Σ_j     w · exp[−η(r_ij − r_s)²] · f_c(r_ij)
     angular  Σ_{j<k} w · 2^(1−ζ) (1 + λ cos θ_ijk)^ζ · exp[−η(Δ_ij² + Δ_ik² (+ Δ_jk²))]
                        · f_c(r_ij) f_c(r_ik) (f_c(r_jk)),   Δ = r − r_s
 
-with the bracketed parts in narrow terms only.
+    compact radial   Σ_j     w · C(r_ij)
+    compact angular  Σ_{j<k} w · C_θ(θ_ijk) · C(r_ij) C(r_ik) (C(r_jk))
+
+with the bracketed parts in narrow terms only. C is zero outside its window.
 """
 
 from __future__ import annotations
@@ -44,7 +47,59 @@ class AngularTerm:
     weight: float
 
 
-Term = RadialTerm | AngularTerm
+@dataclass(frozen=True)
+class Window:
+    """A function that is 1 in the middle of an interval and falls to 0 at both ends.
+
+    Args:
+        left: start, of the unit of what it is a function of.
+        right: end.
+        shape: one of `SHAPES`.
+    """
+
+    left: float
+    right: float
+    shape: str
+
+
+@dataclass(frozen=True)
+class CompactRadialTerm:
+    """A sum of a window of distances over neighbours of one element (an index)."""
+
+    neighbor: int
+    window: Window
+    weight: float
+
+    @property
+    def cutoff(self) -> float:
+        """Where the window ends."""
+        return self.window.right
+
+
+@dataclass(frozen=True)
+class CompactAngularTerm:
+    """A sum over pairs of neighbours of elements ``first`` ≤ ``second`` (indices).
+
+    ``angles`` is a window of angles in radians.
+    """
+
+    first: int
+    second: int
+    window: Window
+    angles: Window
+    narrow: bool
+    weight: float
+
+    @property
+    def cutoff(self) -> float:
+        """Where the window of distances ends."""
+        return self.window.right
+
+
+Term = RadialTerm | AngularTerm | CompactRadialTerm | CompactAngularTerm
+
+# Polynomials with 1 to 4 steady slopes at the ends, and an exponential; a: fall faster.
+SHAPES = ("e", "p1", "p2", "p3", "p4", "p1a", "p2a", "p3a", "p4a")
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from mlmd.hdnnp.potential import (
     SymmetryFunction,
     sort_functions,
 )
+from mlmd.hdnnp.symmetry.kind import SHAPES
 
 ELEMENTS = ("H", "O", "Cu")
 
@@ -63,14 +64,40 @@ def all_functions(center: str) -> tuple[SymmetryFunction, ...]:
     return sort_functions(functions)
 
 
+def compact_functions(center: str) -> tuple[SymmetryFunction, ...]:
+    """Every shape of every compact kind, with windows that start before and behind the atom."""
+    nothing = (0.0, 0.0, 0.0, 0.0)
+    functions = []
+    for index, shape in enumerate(SHAPES):
+        left, cutoff = ((-4.0, 4.0), (0.4, 3.5), (-0.3, 3.2))[index % 3]
+        angles = ((-70.0, 70.0), (20.0, 150.0), (60.0, 300.0))[index % 3]
+        functions.append(SymmetryFunction(23, center, (), *nothing, cutoff, left, shape=shape))
+        functions += [
+            SymmetryFunction(20, center, (neighbor,), *nothing, cutoff, left, shape=shape)
+            for neighbor in ELEMENTS
+        ]
+        functions += [
+            SymmetryFunction(kind, center, (), *nothing, cutoff, left, *angles, shape)
+            for kind in (24, 25)
+        ]
+        functions += [
+            SymmetryFunction(kind, center, pair, *nothing, cutoff, left, *angles, shape)
+            for kind in (21, 22)
+            for pair in combinations_with_replacement(ELEMENTS, 2)
+        ]
+    functions.append(SymmetryFunction(2, center, ("H",), 0.3, 0.0, 0, 0, 4.0))
+    return sort_functions(functions)
+
+
 def make_potential(
     cutoff_type: CutoffType = CutoffType.POLY2,
     alpha: float = 0.0,
     activation: Activation = Activation.TANH,
     seed: int = 0,
+    choose: Callable[[str], tuple[SymmetryFunction, ...]] = all_functions,
 ) -> Potential:
     rng = np.random.default_rng(seed)
-    functions = {element: all_functions(element) for element in ELEMENTS}
+    functions = {element: choose(element) for element in ELEMENTS}
     networks, scaling = {}, {}
     for index, element in enumerate(ELEMENTS):
         count = len(functions[element])
@@ -135,6 +162,11 @@ def make_structure(
 @pytest.fixture(scope="session")
 def potential() -> Potential:
     return make_potential()
+
+
+@pytest.fixture(scope="session")
+def compact_potential() -> Potential:
+    return make_potential(choose=compact_functions)
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,7 @@
-"""What holds for every potential: symmetry, and forces and stress as slopes of the energy."""
+"""What holds for every potential: symmetry, and forces and stress as slopes of the energy.
+
+One contract for all families; a new family is one more parameter of the fixture ``family``.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +15,18 @@ from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.potential import Activation, CutoffType
 
 CASES = settings(
-    max_examples=15,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 periodicities = st.tuples(st.booleans(), st.booleans(), st.booleans())
 seeds = st.integers(0, 10_000)
+
+
+@pytest.fixture(scope="session", params=["exponential", "compact"])
+def family(request, potential, compact_potential) -> Evaluator:
+    chosen = {"exponential": potential, "compact": compact_potential}[request.param]
+    return Evaluator(chosen, threads=1)
 
 
 def slopes(function, count: int, step: float = 1e-4):
@@ -50,15 +59,15 @@ def force_error(evaluator: Evaluator, s) -> float:
 
 @CASES
 @given(seed=seeds, atoms=st.integers(1, 6), pbc=periodicities)
-def test_forces_are_minus_the_slope_of_the_energy(evaluator, structure, seed, atoms, pbc):
+def test_forces_are_minus_the_slope_of_the_energy(family, structure, seed, atoms, pbc):
     # Cells of 1 to 6 atoms are smaller than the cutoff of 4 Å: atoms see their own images.
     s = structure(seed, atoms, pbc)
     if atoms == 1 and pbc == (False, False, False):
-        assert not evaluator.compute(*s.arguments).forces.any()
+        assert not family.compute(*s.arguments).forces.any()
         return
-    forces = evaluator.compute(*s.arguments).forces
+    forces = family.compute(*s.arguments).forces
     if np.abs(forces).max() > 1e-6:
-        assert force_error(evaluator, s) < 1e-6
+        assert force_error(family, s) < 1e-6
 
 
 @pytest.mark.parametrize("alpha", [0.0, 0.4])
@@ -75,9 +84,30 @@ def test_forces_follow_the_energy_for_every_activation(build_potential, structur
     assert force_error(evaluator, structure(4, 4)) < 1e-6
 
 
+@pytest.mark.parametrize("number", [1, 8, 29])
+def test_a_lone_atom_feels_nothing(family, number):
+    found = family.compute([number], np.array([[3.0, -2.0, 1.0]]), np.zeros((3, 3)), False)
+    boxed = family.compute([number], np.zeros((1, 3)), np.eye(3) * 40.0, True)
+    assert not found.forces.any()
+    assert not boxed.forces.any()
+    assert not boxed.stress.any()
+    assert found.energy == boxed.energy == found.atomic_energies[0]
+
+
+def test_an_atom_that_sees_only_its_own_images_feels_pressure_but_no_force(family):
+    cell = np.array([[2.1, 0.0, 0.0], [0.4, 2.3, 0.0], [-0.3, 0.5, 2.2]])
+    one = family.compute([29], np.zeros((1, 3)), cell, True)
+    assert np.abs(one.forces).max() < 1e-10
+    assert np.abs(one.stress).max() > 1e-4
+    pressed = family.compute([29], np.zeros((1, 3)), cell * 1.001, True)
+    stretched = family.compute([29], np.zeros((1, 3)), cell * 0.999, True)
+    slope = (pressed.energy - stretched.energy) / 0.002 / np.linalg.det(cell)
+    assert np.trace(one.stress) == pytest.approx(slope, rel=1e-3)
+
+
 @CASES
 @given(seed=seeds, atoms=st.integers(1, 8))
-def test_stress_is_the_slope_of_the_energy_under_strain(evaluator, structure, seed, atoms):
+def test_stress_is_the_slope_of_the_energy_under_strain(family, structure, seed, atoms):
     s = structure(seed, atoms)
 
     def energy(k: int, delta: float) -> float:
@@ -85,20 +115,20 @@ def test_stress_is_the_slope_of_the_energy_under_strain(evaluator, structure, se
         a, b = divmod(k, 3)
         strain[a, b] += delta / 2
         strain[b, a] += delta / 2
-        return evaluator.compute(s.numbers, s.positions @ strain, s.cell @ strain, s.pbc).energy
+        return family.compute(s.numbers, s.positions @ strain, s.cell @ strain, s.pbc).energy
 
-    stress = evaluator.compute(*s.arguments).stress
+    stress = family.compute(*s.arguments).stress
     numerical = slopes(energy, 9).reshape(3, 3) / abs(np.linalg.det(s.cell))
     assert np.abs(stress - numerical).max() < 1e-6 * np.abs(stress).max()
 
 
 @CASES
 @given(seed=seeds, atoms=st.integers(2, 20), pbc=periodicities)
-def test_relabelling_atoms_relabels_the_results(evaluator, structure, seed, atoms, pbc):
+def test_relabelling_atoms_relabels_the_results(family, structure, seed, atoms, pbc):
     s = structure(seed, atoms, pbc)
     order = np.random.default_rng(seed).permutation(atoms)
-    one = evaluator.compute(*s.arguments)
-    two = evaluator.compute(s.numbers[order], s.positions[order], s.cell, s.pbc)
+    one = family.compute(*s.arguments)
+    two = family.compute(s.numbers[order], s.positions[order], s.cell, s.pbc)
     assert two.energy == pytest.approx(one.energy, rel=1e-12)
     np.testing.assert_allclose(two.forces, one.forces[order], atol=1e-10)
     np.testing.assert_allclose(two.atomic_energies, one.atomic_energies[order], rtol=1e-11)
@@ -106,11 +136,11 @@ def test_relabelling_atoms_relabels_the_results(evaluator, structure, seed, atom
 
 @CASES
 @given(seed=seeds, pbc=periodicities, mirror=st.booleans())
-def test_rotation_and_inversion_turn_forces_and_stress(evaluator, structure, seed, pbc, mirror):
+def test_rotation_and_inversion_turn_forces_and_stress(family, structure, seed, pbc, mirror):
     s = structure(seed, 9, pbc)
     turn = Rotation.random(random_state=seed).as_matrix() * (-1.0 if mirror else 1.0)
-    one = evaluator.compute(*s.arguments)
-    two = evaluator.compute(s.numbers, s.positions @ turn.T, s.cell @ turn.T, s.pbc)
+    one = family.compute(*s.arguments)
+    two = family.compute(s.numbers, s.positions @ turn.T, s.cell @ turn.T, s.pbc)
     assert two.energy == pytest.approx(one.energy, rel=1e-12)
     np.testing.assert_allclose(two.forces, one.forces @ turn.T, atol=1e-10)
     np.testing.assert_allclose(two.stress, turn @ one.stress @ turn.T, atol=1e-12)
@@ -118,15 +148,13 @@ def test_rotation_and_inversion_turn_forces_and_stress(evaluator, structure, see
 
 @CASES
 @given(seed=seeds, pbc=periodicities)
-def test_moving_all_atoms_or_one_by_a_lattice_vector_changes_nothing(
-    evaluator, structure, seed, pbc
-):
+def test_moving_all_atoms_or_one_by_a_lattice_vector_changes_nothing(family, structure, seed, pbc):
     s = structure(seed, 7, pbc)
     rng = np.random.default_rng(seed)
     jumps = rng.integers(-2, 3, size=(7, 3)) * np.array(pbc)
-    one = evaluator.compute(*s.arguments)
+    one = family.compute(*s.arguments)
     x = s.positions + rng.normal(size=3) * 5.0 + jumps @ s.cell
-    two = evaluator.compute(s.numbers, x, s.cell, s.pbc)
+    two = family.compute(s.numbers, x, s.cell, s.pbc)
     assert two.energy == pytest.approx(one.energy, rel=1e-11)
     np.testing.assert_allclose(two.forces, one.forces, atol=1e-9)
     assert np.abs(one.forces.sum(axis=0)).max() < 1e-10
@@ -134,27 +162,25 @@ def test_moving_all_atoms_or_one_by_a_lattice_vector_changes_nothing(
 
 @CASES
 @given(seed=seeds, repeats=st.tuples(*[st.integers(1, 3)] * 3))
-def test_a_supercell_has_as_many_times_the_energy(evaluator, structure, seed, repeats):
+def test_a_supercell_has_as_many_times_the_energy(family, structure, seed, repeats):
     s = structure(seed, 3)
     copies = int(np.prod(repeats))
     shifts = np.array(list(np.ndindex(*repeats))) @ s.cell
     x = (s.positions[None] + shifts[:, None]).reshape(-1, 3)
-    one = evaluator.compute(*s.arguments)
-    many = evaluator.compute(
-        np.tile(s.numbers, copies), x, s.cell * np.array(repeats)[:, None], s.pbc
-    )
+    one = family.compute(*s.arguments)
+    many = family.compute(np.tile(s.numbers, copies), x, s.cell * np.array(repeats)[:, None], s.pbc)
     assert many.energy == pytest.approx(copies * one.energy, rel=1e-12)
     np.testing.assert_allclose(many.forces, np.tile(one.forces, (copies, 1)), atol=1e-10)
     np.testing.assert_allclose(many.stress, one.stress, atol=1e-12)
 
 
-def test_the_energy_is_smooth_where_an_atom_crosses_the_cutoff(evaluator):
+def test_the_energy_is_smooth_where_an_atom_crosses_the_cutoff(family):
     # Type 12 with r_c = 4 Å is the longest: beyond it two atoms don't know of each other.
     numbers = np.array([1, 8])
 
     def at(distance: float):
         x = np.array([[0.0, 0.0, 0.0], [distance, 0.0, 0.0]])
-        return evaluator.compute(numbers, x, np.zeros((3, 3)), False)
+        return family.compute(numbers, x, np.zeros((3, 3)), False)
 
     alone, far, near = at(50.0), at(4.0), at(4.0 - 1e-4)
     assert far.energy == pytest.approx(alone.energy, rel=1e-15)

@@ -76,8 +76,11 @@ def test_everything_in_the_files_is_read(folder):
     assert potential.cutoff_radius == pytest.approx(8 * 0.529177210903)
 
 
-def test_writing_and_reading_gives_the_same_bits(folder, tmp_path, build_potential):
-    for number, potential in enumerate((load_potential(folder), build_potential(seed=5))):
+def test_writing_and_reading_gives_the_same_bits(
+    folder, tmp_path, build_potential, compact_potential
+):
+    potentials = (load_potential(folder), build_potential(seed=5), compact_potential)
+    for number, potential in enumerate(potentials):
         target = tmp_path / f"copy{number}"
         save_potential(potential, target)
         again = load_potential(target)
@@ -121,9 +124,14 @@ def test_unsaid_units_are_assumed_and_said_so(folder):
         ("element_nodes_short O 2 4", "element_nodes_short O 5 4", r"line 12: layer 5"),
         (
             "O 3 H H 0.01 -1.0 1.0 8.0",
-            "O 21 H H 0 8 30 60 p2",
-            r"line 18: symmetry function type 21",
+            "O 30 H H 0 8 30 60 p2",
+            r"line 18: symmetry function type 30",
         ),
+        ("O 3 H H 0.01 -1.0 1.0 8.0", "O 21 H H 0 8 30 60 p5", r"line 18: 'p5' at the end"),
+        ("O 3 H H 0.01 -1.0 1.0 8.0", "O 22 H H 0 8 -30 60 p2", r"line 18: .*-30° to 60°"),
+        ("O 3 H H 0.01 -1.0 1.0 8.0", "O 22 H H 0 8 60 30 p2", r"line 18: .*θ_l below θ_r"),
+        ("O 3 H H 0.01 -1.0 1.0 8.0", "O 20 H 8 6 p2", r"line 18: r_l = 8 and r_c = 6"),
+        ("O 3 H H 0.01 -1.0 1.0 8.0", "O 24 0 8 30 p2", r"line 18: 3 parameters"),
         ("O 3 H H 0.01 -1.0 1.0 8.0", "O 3 H H 0.01", r"line 18: 1 parameters; expected η λ ζ r_c"),
         (
             "O 3 H H 0.01 -1.0 1.0 8.0",
