@@ -4,4 +4,19 @@ Inside the package every quantity is in Å, eV, eV/Å, amu and fs; files in othe
 units are converted once, at the format's door.
 """
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mlmd.client import Portal
+
+__all__ = ["Portal", "__version__"]
 __version__ = "0.1.0"
+
+
+def __getattr__(name: str) -> object:
+    # Imported when asked for: a run on a compute node needs no client.
+    if name == "Portal":
+        from mlmd.client import Portal
+
+        return Portal
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
