@@ -42,6 +42,15 @@ def frames_visible_to(user: Any) -> FrameQuerySet:
     return Frame.objects.visible_to(user)
 
 
+def frames_left_out(dataset: Dataset) -> FrameQuerySet:
+    """Return what the draft leaves out and can still take back, the latest row first."""
+    draft = dataset.versions.filter(published_at=None).first()
+    if draft is None:
+        return Frame.objects.none()
+    rows: FrameQuerySet = Frame.objects.filter(dataset=dataset, removed_in=draft.number)
+    return rows.order_by("-pk")
+
+
 def uploads_visible_to(user: Any) -> QuerySet:
     return Upload.objects.visible_to(user).select_related("owner", "dataset")
 

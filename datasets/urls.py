@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.views import datasets, frames, plots, structures, uploads, versions
+from datasets.views import datasets, frames, outliers, plots, structures, uploads, versions
 
 app_name = "datasets"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -61,6 +61,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/<uuid:public_id>/visibility/", datasets.dataset_visibility, name="visibility"),
     path("data/<uuid:public_id>/withdraw/", datasets.dataset_withdrawal, name="withdraw"),
     path("data/<uuid:public_id>/delete/", datasets.dataset_remove, name="delete"),
+    path("data/<uuid:public_id>/outliers/", outliers.dataset_outliers, name="outliers"),
     path("data/<uuid:public_id>/compare/", versions.version_compare, name="compare"),
     path("data/<uuid:public_id>/history/", versions.dataset_audit, name="history"),
     path("data/<uuid:public_id>/plan/", versions.dataset_plan, name="plan"),

@@ -25,6 +25,7 @@ from datasets.api.serializers import (
     DatasetSerializer,
     EventSerializer,
     FrameIdsSerializer,
+    OutlierSerializer,
     PublishSerializer,
     VersionSerializer,
     WithdrawSerializer,
@@ -35,6 +36,7 @@ from datasets.credits import Credits, authors_from_json
 from datasets.downloads import FRAME_FILES, rows_response
 from datasets.history import dataset_history
 from datasets.models import Dataset, DatasetVersion, Frame
+from datasets.outliers import outliers_find
 from datasets.search import by_elements, by_words
 from datasets.selectors import datasets_visible_to, versions_visible_to
 from datasets.services import (
@@ -132,6 +134,16 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
             split=SplitRequest(**split) if split else None,
         )
         return Response(VersionSerializer(version).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Frames of the current contents that stand out",
+        responses=OutlierSerializer(many=True),
+    )
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def outliers(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        found = outliers_find(Frame.objects.filter(dataset=dataset).current())
+        return Response(OutlierSerializer(found, many=True).data)
 
     @extend_schema(
         summary="Compare two versions",

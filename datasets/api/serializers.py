@@ -188,6 +188,17 @@ class ComparisonSerializer(serializers.Serializer):
         return [str(i) for i in found.removed.values_list("public_id", flat=True)[:1000]]
 
 
+class OutlierSerializer(serializers.Serializer):
+    """A frame that stands out."""
+
+    frame = serializers.UUIDField(source="frame.public_id")
+    criterion = serializers.CharField(help_text="`energy`, `force` or `distance`.")
+    group = serializers.CharField(help_text="What it is compared with.")
+    value = serializers.FloatField(help_text="eV/atom, eV/Å or Å.")
+    median = serializers.FloatField()
+    score = serializers.FloatField(help_text="Robust standard deviations from the median.")
+
+
 class EventSerializer(serializers.ModelSerializer):
     """Who did what to a dataset."""
 
@@ -230,6 +241,10 @@ class FrameSerializer(serializers.ModelSerializer):
             "max_force",
             "volume_per_atom",
             "has_stress",
+            "shortest_distance",
+            "pressure",
+            "k_spacing",
+            "energy_above",
             "code",
             "functional",
             "compat_key",

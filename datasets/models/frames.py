@@ -70,6 +70,8 @@ class Calculation(models.Model):
     dispersion = models.CharField(_("dispersion"), max_length=80, blank=True)
     cutoff_energy = models.FloatField(_("cutoff / eV"), null=True)
     spin = models.CharField(_("spin"), max_length=24, blank=True)
+    hubbard = models.CharField(_("Hubbard U"), max_length=200, blank=True)
+    run_type = models.CharField(_("run type"), max_length=24, blank=True)
     compat_key = models.CharField(max_length=255)
     source_name = models.CharField(_("source file"), max_length=255, blank=True)
     source_sha256 = models.CharField(max_length=64, blank=True)
@@ -112,6 +114,11 @@ class Frame(models.Model):
     energy_per_atom = models.FloatField(_("energy per atom / eV"), null=True)
     max_force = models.FloatField(_("largest force / eV/Å"), null=True)
     has_stress = models.BooleanField(_("stress"), default=False)
+    shortest_distance = models.FloatField(_("shortest distance / Å"), null=True)
+    pressure = models.FloatField(_("pressure / GPa"), null=True)
+    k_spacing = models.FloatField(_("k-point spacing / Å⁻¹"), null=True)
+    # Above the lowest of the dataset's current frames of equal composition and level of theory.
+    energy_above = models.FloatField(_("energy above lowest / eV/atom"), null=True)
     code = models.CharField(_("code"), max_length=40)
     functional = models.CharField(_("functional"), max_length=80, blank=True)
     compat_key = models.CharField(max_length=255)
@@ -133,8 +140,8 @@ class Frame(models.Model):
         verbose_name_plural = _("frames")
         constraints = [
             models.CheckConstraint(
-                condition=Q(removed_in=None) | Q(removed_in__gt=F("added_in")),
-                name="removed_after_added",
+                condition=Q(removed_in=None) | Q(removed_in__gte=F("added_in")),
+                name="removed_not_before_added",
             )
         ]
         indexes = [

@@ -15,6 +15,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from datasets.packing import calculation_digest, frame_digest, pack_frame
+from datasets.parser.measures import frame_measures
 from mlmd.documents import compat_key, label_identity, structure_hash
 from mlmd.documents.formula import element_counts, formula_hill
 from mlmd.elements import SYMBOLS
@@ -66,6 +67,9 @@ class FrameColumns:
     energy_per_atom: float | None
     max_force: float | None
     has_stress: bool
+    shortest_distance: float | None
+    pressure: float | None
+    k_spacing: float | None
     code: str
     functional: str
     compat_key: str
@@ -111,6 +115,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
         energy_per_atom=None if frame.energy is None else frame.energy / n,
         max_force=None if forces is None else float(np.sqrt((forces**2).sum(axis=1).max())),
         has_stress=frame.stress is not None,
+        **asdict(frame_measures(frame)),
         code=frame.calculation.code[:40],
         functional=frame.calculation.functional[:80],
         compat_key=compat_key(frame.calculation)[:255],

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from datasets.models import Calculation, Dataset, ElementSet, Frame
+from datasets.parser.measures import hubbard_words, run_type
 from datasets.parser.records import PackedFrame, packed_frame
 from datasets.querysets import FrameQuerySet
 from datasets.services.compositions import compositions_ensure
@@ -18,7 +19,7 @@ from datasets.services.versions import dataset_lock, dataset_summarise, draft_en
 from datasets.store import StoredDocument, document_store
 from labs.audit import audit_record
 from labs.exceptions import Refused
-from mlmd.documents import calculation_to_document
+from mlmd.documents import calculation_from_document, calculation_to_document
 from mlmd.frame import Frame as LabelledFrame
 
 MOST_AT_ONCE = 20_000  # frames excluded or restored by one click
@@ -52,6 +53,7 @@ def frames_insert(
 
 def calculation_ensure(dataset_id: int, digest: str, document: dict[str, Any]) -> int:
     """Return the id of the dataset's row for a calculation, made when there is none."""
+    known = calculation_from_document(document)
     row, _created = Calculation.objects.get_or_create(
         dataset_id=dataset_id,
         digest=digest,
@@ -62,6 +64,8 @@ def calculation_ensure(dataset_id: int, digest: str, document: dict[str, Any]) -
             "dispersion": document["dispersion"][:80],
             "cutoff_energy": document["cutoff_energy"],
             "spin": document["spin"][:24],
+            "hubbard": hubbard_words(known)[:200],
+            "run_type": run_type(known),
             "compat_key": document["compat_key"][:255],
             "source_name": document["source_name"][:255],
             "source_sha256": document["source_sha256"][:64],
@@ -123,9 +127,9 @@ def frames_exclude(*, dataset: Dataset, actor: Any, frames: FrameQuerySet) -> in
     chosen = Frame.objects.filter(
         dataset=dataset, removed_in=None, pk__in=_some_ids(frames.current())
     )
-    # What only the draft holds has never been part of anything: it goes for good.
-    gone = frames_remove(chosen.filter(added_in=draft.number))
-    gone += chosen.filter(added_in__lt=draft.number).update(removed_in=draft.number)
+    # What only the draft holds gets equal numbers: it is in no version and can be taken back
+    # until the draft is published, when it goes for good.
+    gone = chosen.update(removed_in=draft.number)
     if gone == 0:
         raise Refused(_("None of these frames is in the dataset now."))
     dataset_summarise(dataset)
@@ -145,7 +149,8 @@ def frames_restore(*, dataset: Dataset, actor: Any, frames: FrameQuerySet) -> in
     chosen = Frame.objects.filter(
         dataset=dataset, removed_in=draft.number, pk__in=_some_ids(frames)
     )
-    back = chosen.update(removed_in=None)
+    # What it refers to may have changed while it was out: it is worked out again below.
+    back = chosen.update(removed_in=None, energy_above=None)
     if back == 0:
         raise Refused(_("None of these frames was excluded since the last version."))
     dataset_summarise(dataset)

@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 from datasets.citation import citation_line
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.selections import frames_checksum
+from datasets.services.energies import energies_refer
 from datasets.services.splits import split_before, split_store
 from datasets.splits import SplitRequest
 from labs.audit import audit_record
@@ -44,6 +45,7 @@ def draft_ensure(dataset: Dataset) -> DatasetVersion:
 def dataset_summarise(dataset: Dataset) -> None:
     """Refresh the summary columns from the current frames."""
     frames = Frame.objects.filter(dataset=dataset).current()
+    energies_refer(frames)
     dataset.frame_count = frames.count()
     dataset.elements_key = _union(frames)
     dataset.save(update_fields=["frame_count", "elements_key", "modified_at"])
@@ -92,6 +94,7 @@ def dataset_publish(
     draft.split = split_store(frames, wanted).to_json() if wanted else None
     draft.citation = citation_line(draft)
     draft.save()
+    _drop_left_out(dataset, draft.number)
     audit_record(
         actor=actor,
         verb="dataset published",
@@ -126,6 +129,13 @@ def version_withdraw(*, version: DatasetVersion, actor: Any, reason: str) -> Non
         version=version.number,
         reason=reason.strip()[:400],
     )
+
+
+def _drop_left_out(dataset: Dataset, number: int) -> None:
+    """Delete what came and went within one draft: no version ever held it."""
+    from datasets.services.frames import frames_remove
+
+    frames_remove(Frame.objects.filter(dataset=dataset, added_in=number, removed_in=number))
 
 
 def version_verify(version: DatasetVersion) -> bool:

@@ -14,6 +14,7 @@ from mlmd.frame import FloatArray
 
 # d³ = √2·V/N in close packing: no periodic set of atoms keeps farther apart.
 _CLOSE_PACKING = 2 ** (1 / 6)
+_FEW = 250  # atoms up to which all pairs are quicker than a tree
 _MOST_IMAGES = 20_000_000
 
 
@@ -50,10 +51,11 @@ def closest_pair(
         return None
     lengths = np.linalg.norm(cell, axis=1)
     axes = [i for i in range(3) if pbc[i] and lengths[i] > 0]
-    best = _closest(positions, positions, np.arange(count))
     if not axes:
-        return best
+        return _closest(positions, positions, np.arange(count))
     wrapped, frame_cell = _wrapped(positions, cell, axes)
+    if 2 <= count <= _FEW and (near := _nearest_images(wrapped, frame_cell, axes)):
+        return near
     bound = min(lengths[i] for i in axes)
     inside = _closest(wrapped, wrapped, np.arange(count))
     if inside is not None:
@@ -65,6 +67,27 @@ def closest_pair(
     return _closest(
         wrapped, np.concatenate([wrapped, images]), np.concatenate([np.arange(count), origins])
     )
+
+
+def _nearest_images(wrapped: FloatArray, cell: FloatArray, axes: list[int]) -> ClosestPair | None:
+    """Return the closest pair of few atoms; None where the cell is too flat to be sure.
+
+    Rounding fractions finds some image of each atom, so an upper bound. Anything nearer than
+    half the least height of the cell is less than half a cell away along each axis: there
+    rounding finds the nearest image itself.
+    """
+    inverse = np.linalg.inv(cell)
+    fractions = wrapped @ inverse
+    first, second = np.triu_indices(len(wrapped), 1)
+    steps = fractions[first] - fractions[second]
+    steps[:, axes] -= np.round(steps[:, axes])
+    squares = np.einsum("ij,ij->i", steps @ cell, steps @ cell)
+    found = int(np.argmin(squares))
+    distance = float(np.sqrt(squares[found]))
+    heights = 1.0 / np.linalg.norm(inverse, axis=0)
+    if distance >= 0.5 * min(heights[i] for i in axes):
+        return None
+    return ClosestPair(distance, int(first[found]), int(second[found]))
 
 
 def _closest(

@@ -92,14 +92,17 @@ def test_an_empty_or_unchanged_draft_is_not_published(owner, lab):
         dataset_publish(dataset=version.dataset, actor=owner)
 
 
-def test_frames_of_a_draft_only_go_for_good_with_their_documents(owner, lab):
+def test_frames_of_a_draft_only_can_be_taken_back_until_it_is_published(owner, lab):
     dataset = make_dataset(owner, lab)
-    gone = frames_exclude(
-        dataset=dataset, actor=owner, frames=Frame.objects.filter(dataset=dataset)
-    )
-    assert gone == 3
-    assert not Frame.objects.filter(dataset=dataset).exists()
-    assert not FrameDocument.objects.exists()
+    every = Frame.objects.filter(dataset=dataset)
+    assert frames_exclude(dataset=dataset, actor=owner, frames=every) == 3
+    assert not every.current().exists()
+    assert frames_restore(dataset=dataset, actor=owner, frames=every) == 3
+    first = every.filter(pk=every.order_by("pk")[0].pk)
+    frames_exclude(dataset=dataset, actor=owner, frames=first)
+    version = dataset_publish(dataset=dataset, actor=owner)
+    assert contents(version) == [1, 2]
+    assert Frame.objects.count() == FrameDocument.objects.count() == 2
 
 
 def test_deleting_is_refused_once_something_was_published(owner, lab):
