@@ -13,10 +13,11 @@ from mlmd.hdnnp.potential import (
     Scaling,
     SymmetryFunction,
 )
+from mlmd.hdnnp.training.warming import compile_training
 
 
 def compile_all() -> None:
-    """Compile every kernel of the engine and leave it in Numba's cache on disk.
+    """Compile every kernel of the engine and of training and leave it in Numba's cache on disk.
 
     One kernel does everything, so evaluating the smallest potential compiles all of it.
     """
@@ -27,4 +28,5 @@ def compile_all() -> None:
         ("H",), {"H": functions}, {"H": scaling}, {"H": network}, CutoffType.POLY2
     )
     positions = np.array([[0.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
+    compile_training()
     Evaluator(potential, threads=1).compute([1, 1], positions, np.zeros((3, 3)), False)

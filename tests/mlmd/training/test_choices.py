@@ -1,5 +1,7 @@
 """Functions, baselines, held-out frames and limits chosen without asking."""
 
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +16,7 @@ from mlmd.hdnnp.automatic import (
 )
 from mlmd.hdnnp.training import (
     Effort,
+    OptimiserName,
     Split,
     TrainingSettings,
     automatic_settings,
@@ -23,7 +26,7 @@ from mlmd.hdnnp.training import (
     survey,
 )
 from mlmd.hdnnp.training.baseline import atom_energies, network_energy_unit
-from mlmd.hdnnp.training.estimate import function_count
+from mlmd.hdnnp.training.estimate import flop_rate, function_count
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.runs import to_jsonable
 from tests.mlmd.training.materials import CUBE, crystal, label, mixture, molecules
@@ -200,3 +203,30 @@ def test_efforts_and_sets_change_the_length():
     short = estimate_seconds(many, 200, 1600, 1, 2)
     assert 0 < short < estimate_seconds(many, 2000, 16000, 1, 2)
     assert estimate_seconds(many, 200, 1600, 3, 2) > short
+
+
+def test_warming_leaves_nothing_of_training_to_compile():
+    code = (
+        "from mlmd.hdnnp.training.warming import compile_training\n"
+        "compile_training()\n"
+        "import mlmd.hdnnp.derivatives as d, mlmd.hdnnp.training as t\n"
+        "from mlmd.hdnnp.training import model, network, store\n"
+        "from numba.core.registry import CPUDispatcher\n"
+        "kernels = [k for m in (d, model, network, store) for k in vars(m).values()\n"
+        "           if isinstance(k, CPUDispatcher) and k.__module__ == m.__name__]\n"
+        "assert len(kernels) >= 6, kernels\n"
+        "print([k.__name__ for k in kernels if not k.signatures])\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_estimates_know_the_work():
+    filtered = TrainingSettings()
+    assert flop_rate() > 1e8
+    plain = estimate_seconds(replace(filtered, stress_weight=0.0), 200, 1600, 1, 1)
+    assert plain < estimate_seconds(filtered, 200, 1600, 1, 1)
+    adam = replace(filtered, optimiser=OptimiserName.ADAM)
+    assert estimate_seconds(adam, 200, 1600, 1, 1) < plain
+    four = estimate_seconds(replace(filtered, committee=4), 200, 1600, 1, 1)
+    assert 2 * plain < four < 4.5 * estimate_seconds(filtered, 200, 1600, 1, 1)
