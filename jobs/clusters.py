@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from django.conf import settings
 
@@ -19,11 +20,21 @@ def recipes_of(cluster: Cluster) -> dict[str, Recipe]:
     recipes = {"mlmd": _mlmd_here()} if cluster.is_builtin else {}
     for code, entry in cluster.recipes.items():
         recipes[code] = Recipe(
-            argv=tuple(entry["argv"]),
+            argv=(*_contained(cluster, entry), *entry["argv"]),
             environment=dict(entry.get("environment", {})),
             setup=tuple(entry.get("setup", ())),
         )
     return recipes
+
+
+def _contained(cluster: Cluster, entry: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return what goes before a program that lives in a container image."""
+    image = entry.get("image")
+    if not image:
+        return ()
+    runtime = cluster.options.get("container", "apptainer")
+    binds = [f"--bind={folder}" for folder in (cluster.work_dir, *entry.get("binds", ()))]
+    return (runtime, "exec", *binds, image)
 
 
 def _mlmd_here() -> Recipe:
@@ -52,8 +63,13 @@ def need(job: Job) -> int:
 
 def resources_of(job: Job) -> Resources:
     """Return what the job asks for; before it is prepared, what its creator asked for."""
+    return known_resources(job.resources)
+
+
+def known_resources(values: Mapping[str, Any]) -> Resources:
+    """Return resources from a mapping that may hold more."""
     known = Resources.__dataclass_fields__
-    return Resources(**{name: value for name, value in job.resources.items() if name in known})
+    return Resources(**{name: value for name, value in values.items() if name in known})
 
 
 def with_room(cluster: Cluster, waiting: Iterable[Job], working: Iterable[Job]) -> list[Job]:

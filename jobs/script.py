@@ -80,6 +80,10 @@ def compose(
     folder: str,
     token: str,
     mpi: Sequence[str] = ("mpirun", "-np", "{processes}"),
+    queue: str = "",
+    account: str = "",
+    extra: Sequence[str] = (),
+    setup: Sequence[str] = (),
 ) -> str:
     """Return the text of a run's script.
 
@@ -94,13 +98,19 @@ def compose(
         folder: absolute path of the run directory.
         token: the submission's token.
         mpi: what goes before a command that runs on all processes.
+        queue: where it goes; empty for the site's default.
+        account: who pays; empty for the user's default.
+        extra: further options in the scheduler's own words.
+        setup: shell lines before the first command, for example ``module load …``.
 
     Raises:
         InvalidInput: the cluster has no recipe for a command's code.
     """
     resources = launch.resources
-    lines = ["#!/bin/sh", *scheduler.directives(ScriptHeader(name, folder, resources))]
-    lines += [
+    header = ScriptHeader(name, folder, resources, queue, account, tuple(extra))
+    lines = [
+        "#!/bin/sh",
+        *scheduler.directives(header),
         f"cd {shlex.quote(folder)} || exit 97",
         f"token={shlex.quote(token)}",
         "mkdir claim 2>/dev/null || exit 0",
@@ -110,6 +120,7 @@ def compose(
         "export PYTHONUNBUFFERED=1",
         _FRAME.rstrip("\n"),
         *scheduler.watchdog(resources.walltime_s),
+        *setup,
     ]
     for number, command in enumerate(launch.commands, start=1):
         lines += _command_lines(number, command, recipes, resources, mpi)

@@ -13,12 +13,14 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
-from jobs.clusters import run_folder
+from jobs.clusters import known_resources, run_folder
 from jobs.errors import Overtaken
 from jobs.files import job_folder
 from jobs.kinds import kind_of
 from jobs.models import Cluster, Job, Leftover
 from jobs.nudge import cluster_nudge, job_nudge
+from jobs.placement import choose_queue
+from jobs.selectors import clusters_usable_by
 from jobs.states import State
 from labs.audit import audit_record
 from labs.exceptions import Refused
@@ -70,23 +72,29 @@ def job_create(
         title: what the lists show.
         spec: everything the kind's `prepare` needs, as JSON.
         cluster: where to run; None for this machine.
-        resources: fields of `mlmd.launch.Resources` that `prepare` may want to know.
+        resources: fields of `mlmd.launch.Resources` that `prepare` may want to know, and
+            ``queue`` and ``account`` where the cluster has them.
         visibility: private, lab or public.
         parent: the job this one was cloned from.
 
     Raises:
-        Refused: the cluster takes no runs.
-        PermissionDenied: the owner may not create in the lab.
+        Refused: the cluster takes no runs, or has no queue that the run fits in.
+        PermissionDenied: the owner may not create in the lab, or not use the cluster.
         UnknownKind: nobody registered the kind.
     """
     if not may_create(owner, lab):
         raise PermissionDenied(_("Guests of a lab can't start runs; ask its manager for a role."))
     kind_of(kind)
     cluster = cluster or cluster_ensure_local()
+    if not clusters_usable_by(owner).filter(pk=cluster.pk).exists() and cluster.is_active:
+        raise PermissionDenied(
+            _("Cluster “%(name)s” is not open to you; choose another.") % {"name": cluster}
+        )
     if not cluster.is_active:
         raise Refused(
             _("Cluster “%(name)s” takes no new runs; choose another.") % {"name": cluster}
         )
+    choose_queue(cluster, known_resources(resources or {}), str((resources or {}).get("queue", "")))
     now = timezone.now()
     job = Job.objects.create(
         owner=owner,

@@ -15,6 +15,7 @@ from jobs.files import SCRIPT_FILE, job_folder
 from jobs.kinds import kind_of
 from jobs.leases import Lease
 from jobs.models import Job
+from jobs.placement import Placement, place
 from jobs.schedulers import SCHEDULERS
 from jobs.script import compose
 from jobs.states import State
@@ -35,7 +36,7 @@ def stage(job: Job, lease: Lease) -> None:
         Overtaken: the lease was lost.
     """
     try:
-        launch = _prepare(job, lease)
+        launch, placement = _prepare(job, lease)
     except (MlmdError, Refused, UnknownKind) as error:
         machine.move(job, State.FAILED, reason=str(error), lease=lease.token)
         return
@@ -49,12 +50,16 @@ def stage(job: Job, lease: Lease) -> None:
         State.STAGED,
         lease=lease.token,
         launch=asdict(launch),
-        resources=asdict(launch.resources),
+        resources={
+            **asdict(launch.resources),
+            "queue": placement.queue,
+            "account": placement.account,
+        },
         queue_reason="",
     )
 
 
-def _prepare(job: Job, lease: Lease) -> Launch:
+def _prepare(job: Job, lease: Lease) -> tuple[Launch, Placement]:
     folder = job_folder(job)
     folder.parent.mkdir(parents=True, exist_ok=True)
     # The lease is ours: what else carries this job's name was left by a killed worker.
@@ -64,15 +69,17 @@ def _prepare(job: Job, lease: Lease) -> Launch:
     draft.mkdir()
     try:
         launch = kind_of(job.kind).prepare(job, draft)
-        (draft / SCRIPT_FILE).write_text(script_of(job, launch), encoding="utf-8")
+        placement = place(job, launch.resources)
+        script = script_of(job, launch, placement)
+        (draft / SCRIPT_FILE).write_text(script, encoding="utf-8")
         lease.renew()
         _replace(folder, draft)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return launch
+    return launch, placement
 
 
-def script_of(job: Job, launch: Launch) -> str:
+def script_of(job: Job, launch: Launch, placement: Placement) -> str:
     """Return the script that runs a prepared job.
 
     Raises:
@@ -87,6 +94,10 @@ def script_of(job: Job, launch: Launch) -> str:
         name=f"mlmd-{job.kind}-{job.pk}",
         folder=run_folder(job),
         token=job.token,
+        queue=placement.queue,
+        account=placement.account,
+        extra=placement.extra,
+        setup=job.cluster.setup.splitlines(),
         mpi=tuple(job.cluster.options.get("mpi", ("mpirun", "-np", "{processes}"))),
     )
 

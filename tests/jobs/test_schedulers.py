@@ -31,16 +31,24 @@ def scheduler(request):
     return SCHEDULERS[request.param]
 
 
+@pytest.fixture
+def run_id(scheduler):
+    return f"1:{TOKEN}" if isinstance(scheduler, DirectScheduler) else "17"
+
+
 def test_directives_are_comments_of_the_shell(scheduler):
     lines = scheduler.directives(ScriptHeader("mlmd-train-1", "/far/run", Resources(threads=4)))
     assert all(line.startswith("#") for line in lines)
 
 
-def test_a_query_that_failed_tells_nothing(scheduler):
+def test_a_query_that_failed_tells_nothing(scheduler, run_id):
     with pytest.raises(ClusterTrouble):
-        scheduler.parse_queue(Answer(1, "", "connection refused"), ["1:x"])
+        scheduler.parse_queue(Answer(1, "", "connection refused"), [run_id])
+
+
+def test_a_process_table_without_processes_is_no_answer():
     with pytest.raises(ClusterTrouble):
-        scheduler.parse_queue(Answer(0, "", ""), ["1:x"])
+        DirectScheduler().parse_queue(Answer(0, "", ""), ["1:x"])
 
 
 def test_an_answer_without_an_id_is_no_submission(scheduler):
@@ -49,11 +57,11 @@ def test_an_answer_without_an_id_is_no_submission(scheduler):
             scheduler.parse_submit(answer)
 
 
-def test_commands_are_one_line_of_shell(scheduler):
+def test_commands_are_one_line_of_shell(scheduler, run_id):
     for command in (
-        scheduler.queue_command([f"1:{TOKEN}"]),
-        scheduler.stop_command([f"1:{TOKEN}"]),
-        scheduler.kill_command([f"1:{TOKEN}"]),
+        scheduler.queue_command([run_id]),
+        scheduler.stop_command([run_id]),
+        scheduler.kill_command([run_id]),
         scheduler.submit_command("job.sh", TOKEN),
     ):
         assert "\n" not in command
