@@ -22,6 +22,7 @@ from datasets.downloads import FRAME_FILES, rows_response
 from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm, SplitForm
 from datasets.history import dataset_history, withdrawn_by
 from datasets.models import Dataset, DatasetVersion, Frame
+from datasets.optimade.links import entries_url
 from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
 from datasets.selectors import datasets_visible_to
@@ -146,6 +147,7 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "may_edit": editable and not dataset.withdrawn_at,
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
         "authors": authors_from_json(dataset.authors),
+        "entries_url": entries_url(dataset),
         "events": dataset_history(request.user, dataset)[:EVENTS_SHOWN],
         **_citable(versions, chosen),
     }

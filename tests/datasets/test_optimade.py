@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import html
 import importlib
+import re
 from typing import Any
 
 import pytest
@@ -346,9 +348,27 @@ def test_only_what_can_be_sorted_is_called_sortable(client: Client, owner: Any, 
         assert (status == 200) == said["sortable"] == bool(PROPERTIES[name].sort), name
 
 
+def text_of(client: Client, address: str) -> str:
+    return client.get(address).content.decode()
+
+
+def test_the_page_of_a_dataset_leads_to_its_entries(client: Client, owner: Any, lab: Any) -> None:
+    client.force_login(owner)
+    for visibility, count in (("public", 3), ("lab", 0)):
+        dataset = make_version(owner, lab, visibility).dataset
+        links = re.findall(
+            r'href="(/optimade/[^"]*)"', text_of(client, f"/data/{dataset.public_id}/")
+        )
+        found = [client.get(html.unescape(link)).json()["data"] for link in links]
+        assert [len(entries) for entries in found] == ([count] if count else [])
+    draft = make_dataset(owner, lab, "public")
+    assert "/optimade/" not in text_of(client, f"/data/{draft.public_id}/")
+
+
 def test_a_person_is_told_what_the_address_is_for(client: Client, owner: Any, lab: Any) -> None:
+    assert "No dataset with a published version is public yet" in text_of(client, "/optimade/")
     make_version(owner, lab, "public")
-    page = client.get("/optimade/").content.decode()
+    page = text_of(client, "/optimade/")
     assert "3 published frames" in page
     for link in page.split('href="')[1:]:
         address = link.split('"')[0].replace("&amp;", "&")
