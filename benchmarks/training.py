@@ -2,8 +2,11 @@
 
     PYTHONPATH=. python benchmarks/training.py [--threads 1] [--seeds 3] [--effort normal] [--split random]
     PYTHONPATH=. python benchmarks/training.py --data input.data --length-unit bohr --energy-unit hartree
+    PYTHONPATH=. python benchmarks/training.py --synthetic 10000 100 --epochs 1 --seeds 1 --threads 2
 
-Prints one line per seed: held-out errors, best epoch, seconds, estimated seconds.
+Prints one line per seed: held-out errors, best epoch, seconds; then the largest memory in use.
+``--synthetic`` makes crystals of so many frames and atoms with a pair potential's labels, to
+measure memory on a set larger than any bundled one.
 """
 
 from __future__ import annotations
@@ -11,18 +14,28 @@ from __future__ import annotations
 import argparse
 import contextlib
 import io
+import resource
+import sys
 import tempfile
 import time
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from mlmd.data import silicon_frames
 from mlmd.formats import open_frames
 from mlmd.frame import Frame
 from mlmd.hdnnp.training import Effort, Split, automatic_settings, estimate_seconds, train
+from mlmd.neighbors import neighbor_list
+
+CUTOFF = 5.0
+SPACING = 2.6
 
 
 def read(arguments: argparse.Namespace) -> list[Frame]:
+    if arguments.synthetic:
+        return synthetic(*arguments.synthetic)
     if arguments.data is None:
         return silicon_frames()
     return list(
@@ -34,9 +47,37 @@ def read(arguments: argparse.Namespace) -> list[Frame]:
     )
 
 
+def synthetic(count: int, atoms: int) -> list[Frame]:
+    """Return distorted simple cubic silicon with energies and forces of a Morse potential."""
+    generator = np.random.default_rng(0)
+    edge = round(atoms ** (1 / 3) + 0.499)
+    sites = np.array(list(np.ndindex(edge, edge, edge)), float)[:atoms]
+    return [one_synthetic(sites, edge, generator) for _ in range(count)]
+
+
+def one_synthetic(sites: np.ndarray, edge: int, generator: np.random.Generator) -> Frame:
+    spacing = SPACING * generator.uniform(0.95, 1.1)
+    positions = spacing * sites + generator.normal(0.0, 0.1, sites.shape)
+    cell = edge * spacing * np.eye(3)
+    near = neighbor_list(positions, cell, (True,) * 3, CUTOFF)
+    r = np.linalg.norm(near.vectors, axis=1)
+    x, e = r / CUTOFF, np.exp(2.5 - r)
+    smooth, slope = (1 - x * x) ** 3, -6 * x / CUTOFF * (1 - x * x) ** 2
+    well, pull = e * e - 2 * e, -2 * e * e + 2 * e
+    along = (pull * smooth + well * slope) / r
+    pairs = along[:, None] * near.vectors
+    centers = np.repeat(np.arange(len(sites)), np.diff(near.first))
+    forces = np.stack([np.bincount(centers, pairs[:, d], len(sites)) for d in range(3)], axis=1)
+    return Frame(
+        np.full(len(sites), 14, np.uint8), positions, cell,
+        energy=0.5 * float(np.sum(well * smooth)), forces=forces, label_source="ab initio",
+    )  # fmt: skip
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
+    parser.add_argument("--synthetic", type=int, nargs=2, metavar=("FRAMES", "ATOMS"))
     parser.add_argument("--length-unit", default="angstrom")
     parser.add_argument("--energy-unit", default="ev")
     parser.add_argument("--threads", type=int, default=1)
@@ -65,6 +106,9 @@ def main() -> None:
             f"{result.best_epoch:10d}  {result.epochs:6d}  {wall:6.1f}  {cpu:5.1f}",
             flush=True,
         )
+    # Linux counts kilobytes, macOS bytes.
+    unit = 1e9 if sys.platform == "darwin" else 1e6
+    print(f"largest memory: {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit:.2f} GB")
 
 
 if __name__ == "__main__":

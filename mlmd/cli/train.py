@@ -127,7 +127,7 @@ def _settings(arguments: argparse.Namespace, frames: list[Frame]) -> TrainingSet
 
 def _describe(result: TrainingResult) -> str:
     groups = (result.training, result.validation, *result.by_kind)
-    head = ("frames of", "part", "number", "energy/meV/atom", "forces/meV/Å")
+    head = ("frames of", "part", "number", "energy/meV/atom", "forces/meV/Å", "stress/GPa")
     return "\n".join(
         [
             format_table(head, [_row(group) for group in groups if group.frames]),
@@ -140,4 +140,7 @@ def _describe(result: TrainingResult) -> str:
 
 
 def _row(group: GroupErrors) -> tuple[object, ...]:
-    return (group.name, group.part, group.frames, group.energy_rmse, group.force_rmse)
+    return (
+        group.name, group.part, group.frames,
+        group.energy_rmse, group.force_rmse, group.stress_rmse,
+    )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Training of high-dimensional neural-network potentials on energies and forces.
+"""Training of high-dimensional neural-network potentials on energies, forces and stresses.
 
 `survey` says what would be used of the data and what to know before, `estimate_seconds` how
 long it takes, `train` does it; `prepare` and `collect` are the same for a run directory.
