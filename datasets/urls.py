@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.views import datasets, frames, outliers, plots, structures, uploads, versions
+from datasets.views import datasets, frames, outliers, plots, schema, structures, uploads, versions
 
 app_name = "datasets"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -41,6 +41,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/new/", datasets.dataset_new, name="new"),
     path("data/upload/", uploads.data_upload, name="upload"),
     path("data/silicon/", datasets.silicon_example, name="silicon"),
+    path("data/schema/", schema.document_schema, name="schema"),
+    path("data/schema/frame.json", schema.document_schema_file, name="schema-file"),
     path("data/frames/", frames.frame_catalog, name="frames"),
     path("data/frames/download/<str:file_format>/", frames.frames_download, name="frames-download"),
     path("data/frames/<uuid:public_id>/", frames.frame_detail, name="frame"),

@@ -12,17 +12,20 @@ from mlmd.documents.convert import (
     document_to_frame,
     frame_to_document,
 )
+from mlmd.documents.fields import FieldRow, field_rows
 from mlmd.documents.identity import label_identity, structure_hash
 from mlmd.documents.schema import SCHEMA, SCHEMA_VERSION, upgrade, validate
 
 __all__ = [
     "SCHEMA",
     "SCHEMA_VERSION",
+    "FieldRow",
     "calculation_from_document",
     "calculation_to_document",
     "compat_key",
     "describe_mixture",
     "document_to_frame",
+    "field_rows",
     "frame_to_document",
     "label_identity",
     "structure_hash",

@@ -140,14 +140,24 @@ class Cutter:
         self._step = self._markup
         return True
 
-    def _skipped(self) -> bool:
-        stop = self._buffer.find(self._end, self._position)
-        limit = stop if stop >= 0 else len(self._buffer)
-        special = [
+    def _special(self, limit: int) -> list[tuple[int, bytes]]:
+        """Return where comments and their like begin before ``limit``, and how they end."""
+        # Single bytes are found twenty times faster than words, and numbers have none of these.
+        if (
+            self._buffer.find(b"!", self._position, limit) < 0
+            and self._buffer.find(b"?", self._position, limit) < 0
+        ):
+            return []
+        return [
             (at, end)
             for start, end in _TERMINATORS
             if (at := self._buffer.find(start, self._position, limit)) >= 0
         ]
+
+    def _skipped(self) -> bool:
+        stop = self._buffer.find(self._end, self._position)
+        limit = stop if stop >= 0 else len(self._buffer)
+        special = self._special(limit)
         if special:
             first, end = min(special)
             close = self._buffer.find(end, first + 2)

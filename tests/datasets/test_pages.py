@@ -15,6 +15,7 @@ from django.urls import reverse
 
 from datasets.models import Dataset, Frame, Structure, Upload
 from datasets.services import bundled_silicon_dataset, dataset_publish, upload_parse
+from mlmd.documents import SCHEMA
 from mlmd.formats import open_frames
 from tests.datasets.factories import (
     extxyz,
@@ -136,6 +137,17 @@ def test_n2p2_says_which_frames_it_cannot_hold(page, owner, lab):
     assert answer.json()["detail"].startswith("1 frame has no energy or no forces")
     found = reverse("datasets:frames-download", args=["n2p2"]) + "?force_min=0"
     assert body(page.get(found)).count("begin") == 1
+
+
+def test_the_page_of_the_document_explains_every_field_and_gives_the_schema(page):
+    text = body(page.get(reverse("datasets:schema")))
+    named = [*SCHEMA["properties"], *SCHEMA["properties"]["calculation"]["properties"]]
+    assert [name for name in named if name not in text] == []
+    assert "eV/Å³" in text
+    page.logout()
+    answer = page.get(reverse("datasets:schema-file"))
+    assert answer["Content-Type"] == "application/schema+json"
+    assert answer.json() == SCHEMA
 
 
 def test_an_unknown_format_is_refused_in_words(page, owner, lab):

@@ -177,6 +177,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "datasets:history": (read("dataset"),),
     "datasets:plan": (read("dataset"),),
     "datasets:citation": (read("dataset", file_format="bibtex"),),
+    "datasets:schema": (OWN,),
+    "datasets:schema-file": (OPEN,),
     "datasets:frames": (Route("list", "frame"),),
     "datasets:frames-download": (Route("own", more={"file_format": "jsonl"}),),
     "datasets:frame": (read("frame"),),

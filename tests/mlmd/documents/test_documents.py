@@ -14,6 +14,7 @@ from mlmd.documents import (
     compat_key,
     describe_mixture,
     document_to_frame,
+    field_rows,
     frame_to_document,
     label_identity,
     structure_hash,
@@ -39,6 +40,36 @@ def test_the_schema_is_a_valid_schema_and_explains_every_field():
     assert all(f.get("description") for f in fields.values())
     assert set(frame_to_document(silicon())) <= set(fields)
     assert all(f.get("description") for f in fields["calculation"]["properties"].values())
+
+
+def test_rows_for_the_page_say_kind_unit_and_what_is_optional():
+    rows = {row.name: row for row in field_rows()}
+    named = {*SCHEMA["properties"]} | {
+        f"calculation.{name}" for name in SCHEMA["properties"]["calculation"]["properties"]
+    }
+    assert set(rows) == named
+    units = {name: row.unit for name, row in rows.items() if row.unit}
+    assert units == {
+        "lattice_vectors": "Å",
+        "cartesian_site_positions": "Å",
+        "energy": "eV",
+        "free_energy": "eV",
+        "energy_sigma0": "eV",
+        "atomic_forces": "eV/Å",
+        "cauchy_stress": "eV/Å³",
+        "magnetic_moments": "μB",
+        "calculation.hubbard_u": "eV",
+        "calculation.cutoff_energy": "eV",
+        "calculation.charge": "e",
+    }
+    assert rows["atomic_forces"].kind == "N × 3 numbers"
+    assert rows["cauchy_stress"].kind == "3 × 3 numbers"
+    assert "tension positive" in rows["cauchy_stress"].description
+    assert rows["cauchy_stress"].may_be_null
+    assert not rows["species_at_sites"].may_be_null
+    assert rows["label_source"].values == ("ab initio", "ml", "none")
+    assert rows["nsites"].is_required
+    assert rows["nsites"].is_optimade
 
 
 def test_names_and_formulas_are_those_of_optimade():
