@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from datasets.api.datasets import DatasetViewSet, VersionViewSet
 from datasets.api.frames import FrameViewSet
+from datasets.api.searches import SavedSearchViewSet
 from datasets.api.structures import StructureViewSet
 from datasets.api.uploads import UploadViewSet
 
@@ -13,5 +14,6 @@ router.register("structures", StructureViewSet, basename="structure")
 router.register("datasets", DatasetViewSet, basename="dataset")
 router.register("versions", VersionViewSet, basename="version")
 router.register("frames", FrameViewSet, basename="frame")
+router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("uploads", UploadViewSet, basename="upload")
 urlpatterns: list[URLPattern | URLResolver] = router.urls

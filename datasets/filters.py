@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
 from django.db.models import Q
 from django.utils.translation import gettext as _
 
-from datasets.models import ElementSet
+from datasets.filter_words import MAY_LACK, choice_words, number_words, text_words
+from datasets.models import Calculation, Dataset, ElementSet
 from datasets.querysets import FrameQuerySet
 from datasets.splits import Part
 from labs.exceptions import Refused
@@ -24,6 +26,16 @@ NUMBERS = {
     "energy_max": ("energy_per_atom__lte", float),
     "force_min": ("max_force__gte", float),
     "force_max": ("max_force__lte", float),
+    "above_min": ("energy_above__gte", float),
+    "above_max": ("energy_above__lte", float),
+    "distance_min": ("shortest_distance__gte", float),
+    "distance_max": ("shortest_distance__lte", float),
+    "pressure_min": ("pressure__gte", float),
+    "pressure_max": ("pressure__lte", float),
+    "k_spacing_min": ("k_spacing__gte", float),
+    "k_spacing_max": ("k_spacing__lte", float),
+    "cutoff_min": ("calculation__cutoff_energy__gte", float),
+    "cutoff_max": ("calculation__cutoff_energy__lte", float),
 }
 WORDS = {
     "functional": "functional",
@@ -32,7 +44,14 @@ WORDS = {
     "compat_key": "compat_key",
     "label_source": "label_source",
     "split": "split",
+    "dispersion": "calculation__dispersion",
+    "spin": "calculation__spin",
+    "run_type": "calculation__run_type",
+    "licence": "dataset__licence",
+    "lab": "dataset__lab__name",
 }
+DATES = {"since": "created_at__date__gte", "until": "created_at__date__lte"}
+NONE = "none"  # in the address, for an empty word
 ELEMENT_MODES = ("all", "any", "only")
 
 
@@ -51,12 +70,32 @@ class FrameFilters:
         energy_max: highest energy per atom, eV.
         force_min: smallest largest force, eV/Å.
         force_max: largest force, eV/Å.
+        above_min: lowest energy above the lowest of equal composition, eV/atom.
+        above_max: highest energy above it, eV/atom.
+        distance_min: least shortest distance, Å.
+        distance_max: largest shortest distance, Å.
+        pressure_min: lowest pressure, GPa.
+        pressure_max: highest pressure, GPa.
+        k_spacing_min: closest k-points, Å⁻¹.
+        k_spacing_max: farthest k-points, Å⁻¹.
+        cutoff_min: lowest plane-wave cutoff, eV.
+        cutoff_max: highest plane-wave cutoff, eV.
         functional: one or several names; any of them fits.
         code: likewise.
         kind: likewise.
         compat_key: likewise.
         label_source: likewise.
         split: ``train``, ``validation`` or ``test``; any of them fits.
+        dispersion: one or several corrections; ``none`` is without.
+        spin: likewise.
+        run_type: ``static``, ``relaxation``, ``md`` or ``vibrations``; any of them fits.
+        licence: SPDX identifiers of the dataset; ``none`` is not stated.
+        lab: names of the datasets' labs.
+        hubbard: ``yes`` or ``no``.
+        stress: ``yes`` or ``no``: whether the frame has one.
+        since: first day on which the frame came here, ``2026-01-31``.
+        until: last day.
+        q: words of the dataset, kind, formula or source file; each must be found.
         converged: ``yes``, ``no`` or ``unknown``.
         identity: structure hash or label identity (64 hexadecimal digits) of duplicates.
     """
@@ -70,12 +109,32 @@ class FrameFilters:
     energy_max: float | None = None
     force_min: float | None = None
     force_max: float | None = None
+    above_min: float | None = None
+    above_max: float | None = None
+    distance_min: float | None = None
+    distance_max: float | None = None
+    pressure_min: float | None = None
+    pressure_max: float | None = None
+    k_spacing_min: float | None = None
+    k_spacing_max: float | None = None
+    cutoff_min: float | None = None
+    cutoff_max: float | None = None
     functional: tuple[str, ...] = ()
     code: tuple[str, ...] = ()
     kind: tuple[str, ...] = ()
     compat_key: tuple[str, ...] = ()
     label_source: tuple[str, ...] = ()
     split: tuple[str, ...] = ()
+    dispersion: tuple[str, ...] = ()
+    spin: tuple[str, ...] = ()
+    run_type: tuple[str, ...] = ()
+    licence: tuple[str, ...] = ()
+    lab: tuple[str, ...] = ()
+    hubbard: str = ""
+    stress: str = ""
+    since: str = ""
+    until: str = ""
+    q: str = ""
     converged: str = ""
     identity: str = ""
 
@@ -91,14 +150,30 @@ class FrameFilters:
                 condition &= Q(**{lookup: getattr(self, name)})
         for name, column in WORDS.items():
             if values := getattr(self, name):
-                condition &= Q(**{f"{column}__in": values})
+                meant = ["" if value == NONE and name in MAY_LACK else value for value in values]
+                condition &= Q(**{f"{column}__in": meant})
+        condition &= self._choices()
+        for word in self.q.split():
+            condition &= _holding(word)
+        return frames.filter(condition)
+
+    def _choices(self) -> Q:
+        condition = Q()
         if self.converged:
             condition &= Q(
                 scf_converged={"yes": True, "no": False, "unknown": None}[self.converged]
             )
+        if self.hubbard:
+            without = Q(calculation__hubbard="")
+            condition &= without if self.hubbard == "no" else ~without
+        if self.stress:
+            condition &= Q(has_stress=self.stress == "yes")
         if self.identity:
             condition &= Q(structure_hash=self.identity) | Q(label_identity=self.identity)
-        return frames.filter(condition)
+        for name, lookup in DATES.items():
+            if getattr(self, name):
+                condition &= Q(**{lookup: getattr(self, name)})
+        return condition
 
     def __bool__(self) -> bool:
         return replace(self, mode="all") != FrameFilters()
@@ -154,32 +229,37 @@ class FrameFilters:
             chips.append(("elements", "", f"{modes[self.mode]} {', '.join(self.elements)}"))
         if self.formula:
             chips.append(("formula", "", self.formula))
-        for name, words in _number_words().items():
+        for name, words in number_words().items():
             if getattr(self, name) is not None:
                 chips.append((name, "", words % {"value": f"{getattr(self, name):g}"}))
         for name in WORDS:
-            chips += [(name, value, value) for value in getattr(self, name)]
-        if self.converged:
-            words = {
-                "yes": _("SCF converged"),
-                "no": _("SCF not converged"),
-                "unknown": _("SCF convergence unknown"),
-            }
-            chips.append(("converged", "", words[self.converged]))
-        if self.identity:
-            chips.append(("identity", "", _("duplicates of %s…") % self.identity[:10]))
+            for value in getattr(self, name):
+                lacking = value == NONE and name in MAY_LACK
+                chips.append((name, value, str(MAY_LACK[name]) if lacking else value))
+        for name, said in choice_words().items():
+            if given := getattr(self, name):
+                chips.append((name, "", said[given]))
+        for name, said_of in text_words().items():
+            if given := getattr(self, name):
+                chips.append((name, "", said_of % given[:40]))
         return chips
 
 
-def _number_words() -> dict[str, str]:
-    return {
-        "atoms_min": _("≥ %(value)s atoms"),
-        "atoms_max": _("≤ %(value)s atoms"),
-        "energy_min": _("energy ≥ %(value)s eV/atom"),
-        "energy_max": _("energy ≤ %(value)s eV/atom"),
-        "force_min": _("largest force ≥ %(value)s eV/Å"),
-        "force_max": _("largest force ≤ %(value)s eV/Å"),
-    }
+def _holding(word: str) -> Q:
+    """The condition that a word is found in what is said of a frame."""
+    # Datasets and calculations are few: their keys come first, so that frames keep their indexes.
+    datasets = Dataset.objects.filter(
+        Q(name__icontains=word) | Q(description__icontains=word) | Q(tags__icontains=word)
+    )
+    calculations = Calculation.objects.filter(
+        Q(source_name__icontains=word) | Q(compat_key__icontains=word)
+    )
+    return (
+        Q(dataset__in=datasets.values("pk"))
+        | Q(calculation__in=calculations.values("pk"))
+        | Q(kind__icontains=word)
+        | Q(formula=word)
+    )
 
 
 def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
@@ -189,7 +269,12 @@ def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
         "formula": str(value_of("formula") or "").strip()[:200],
         "converged": value_of("converged") or "",
         "identity": str(value_of("identity") or "").strip().lower()[:64],
+        "hubbard": value_of("hubbard") or "",
+        "stress": value_of("stress") or "",
+        "q": " ".join(str(value_of("q") or "").split())[:200],
     }
+    for name in DATES:
+        values[name] = _day(name, value_of(name))
     for name, (_lookup, kind) in NUMBERS.items():
         values[name] = _number(name, value_of(name), kind)
     for name in WORDS:
@@ -197,6 +282,8 @@ def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
         given = [given] if isinstance(given, str) else given
         values[name] = tuple(str(v)[:255] for v in given if v != "")
     _require(values["mode"], ELEMENT_MODES, "mode")
+    _require(values["hubbard"], ("", "yes", "no"), "hubbard")
+    _require(values["stress"], ("", "yes", "no"), "stress")
     for part in values["split"]:
         _require(part, tuple(Part), "split")
     _require(values["converged"], ("", "yes", "no", "unknown"), "converged")
@@ -209,6 +296,18 @@ def _require(value: Any, choices: tuple[str, ...], name: str) -> None:
             _("%(field)s: “%(value)s” isn't possible; expected one of %(choices)s.")
             % {"field": name, "value": value, "choices": ", ".join(c for c in choices if c)}
         )
+
+
+def _day(name: str, text: Any) -> str:
+    if not text:
+        return ""
+    try:
+        return date.fromisoformat(str(text).strip()).isoformat()
+    except ValueError as error:
+        raise Refused(
+            _("%(field)s: “%(value)s” isn't a day; expected for example 2026-01-31.")
+            % {"field": name, "value": str(text)[:40]}
+        ) from error
 
 
 def _number(name: str, text: Any, kind: type) -> Any:

@@ -65,9 +65,33 @@ def _place(number: int) -> tuple[int, int]:
     return row, position if position <= 2 and number != 2 else 18 - (length - position)
 
 
+_DAY = {"type": "date"}
+
+
+def _bound(label: Any) -> forms.FloatField:
+    widget = forms.NumberInput(attrs={**EXPERT, **_NUMBER})
+    return forms.FloatField(label=label, required=False, widget=widget)
+
+
+def _words(label: Any) -> forms.ChoiceField:
+    return forms.ChoiceField(label=label, required=False, widget=forms.Select(attrs=EXPERT))
+
+
+def _yes_or_no(label: Any) -> forms.ChoiceField:
+    choices = [("", _("any")), ("yes", _("yes")), ("no", _("no"))]
+    widget = forms.Select(attrs=EXPERT)
+    return forms.ChoiceField(label=label, required=False, choices=choices, widget=widget)
+
+
 class FrameFilterForm(forms.Form):
     """Shows the filters; `datasets.filters.FrameFilters` reads and checks them."""
 
+    q = forms.CharField(
+        label=_("Words"),
+        required=False,
+        max_length=200,
+        widget=forms.SearchInput(attrs={"placeholder": _("dataset, kind, file")}),
+    )
     mode = forms.ChoiceField(
         label=_("Elements"),
         required=False,
@@ -113,6 +137,29 @@ class FrameFilterForm(forms.Form):
         required=False,
         widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
     )
+    above_max = _bound(_("Above the lowest of its composition to / eV/atom"))
+    distance_min = _bound(_("Shortest distance from / Å"))
+    distance_max = _bound(_("Shortest distance to / Å"))
+    pressure_min = _bound(_("Pressure from / GPa"))
+    pressure_max = _bound(_("Pressure to / GPa"))
+    cutoff_min = _bound(_("Cutoff from / eV"))
+    cutoff_max = _bound(_("Cutoff to / eV"))
+    k_spacing_max = _bound(_("k-point spacing to / Å⁻¹"))
+    dispersion = _words(_("Dispersion"))
+    hubbard = _yes_or_no(_("Hubbard U"))
+    spin = _words(_("Spin"))
+    run_type = _words(_("Run type"))
+    label_source = _words(_("Label source"))
+    stress = _yes_or_no(_("Stress"))
+    split = _words(_("Split"))
+    licence = _words(_("Licence"))
+    lab = _words(_("Lab"))
+    since = forms.DateField(
+        label=_("Added since"), required=False, widget=forms.DateInput(attrs={**EXPERT, **_DAY})
+    )
+    until = forms.DateField(
+        label=_("Added until"), required=False, widget=forms.DateInput(attrs={**EXPERT, **_DAY})
+    )
     dataset = forms.ChoiceField(
         label=_("Dataset"), required=False, widget=forms.Select(attrs=EXPERT)
     )
@@ -122,6 +169,9 @@ class FrameFilterForm(forms.Form):
         choices=[("", _("any")), *Visibility.choices],
         widget=forms.Select(attrs=EXPERT),
     )
+    above_min = forms.FloatField(required=False, widget=forms.HiddenInput())
+    k_spacing_min = forms.FloatField(required=False, widget=forms.HiddenInput())
+    compat_key = forms.CharField(required=False, widget=forms.MultipleHiddenInput())
     version = forms.IntegerField(required=False, widget=forms.HiddenInput())
     identity = forms.CharField(required=False, widget=forms.HiddenInput())
 

@@ -11,7 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Q, QuerySet
 
-from datasets.models import Dataset, DatasetVersion, Frame, Structure, Upload
+from datasets.models import Dataset, DatasetVersion, Frame, SavedSearch, Structure, Upload
 from datasets.querysets import FrameQuerySet, VersionQuerySet, within_number
 from labs.querysets import OwnedQuerySet
 
@@ -49,6 +49,10 @@ def frames_left_out(dataset: Dataset) -> FrameQuerySet:
         return Frame.objects.none()
     rows: FrameQuerySet = Frame.objects.filter(dataset=dataset, removed_in=draft.number)
     return rows.order_by("-pk")
+
+
+def searches_visible_to(user: Any) -> OwnedQuerySet:
+    return SavedSearch.objects.visible_to(user).select_related("owner")
 
 
 def uploads_visible_to(user: Any) -> QuerySet:

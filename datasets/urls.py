@@ -2,7 +2,17 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from datasets.views import datasets, frames, outliers, plots, schema, structures, uploads, versions
+from datasets.views import (
+    datasets,
+    frames,
+    outliers,
+    plots,
+    schema,
+    searches,
+    structures,
+    uploads,
+    versions,
+)
 
 app_name = "datasets"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -44,6 +54,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/schema/", schema.document_schema, name="schema"),
     path("data/schema/frame.json", schema.document_schema_file, name="schema-file"),
     path("data/frames/", frames.frame_catalog, name="frames"),
+    path("data/frames/searches/", searches.saved_search_new, name="search-save"),
+    path(
+        "data/frames/searches/<uuid:public_id>/delete/",
+        searches.saved_search_remove,
+        name="search-delete",
+    ),
     path("data/frames/download/<str:file_format>/", frames.frames_download, name="frames-download"),
     path("data/frames/<uuid:public_id>/", frames.frame_detail, name="frame"),
     path("data/frames/<uuid:public_id>/viewer/", frames.frame_viewer, name="frame-viewer"),

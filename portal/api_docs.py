@@ -17,6 +17,7 @@ TITLES: dict[str, str | Promise] = {
     "datasets": _("Teacher data"),
     "versions": _("Versions of teacher data"),
     "frames": _("Frames"),
+    "saved-searches": _("Saved searches"),
     "uploads": _("Uploads"),
     "potentials": _("Potentials"),
     "trainings": _("Training runs"),

@@ -21,7 +21,7 @@ from rest_framework.response import Response
 from datasets.access import visible_or_404
 from datasets.api.datasets import ENERGY, FILE, FORMAT
 from datasets.api.serializers import FrameDetailSerializer, FrameSerializer
-from datasets.catalog import FRAME_ORDER, catalog_query
+from datasets.catalog import FRAME_ORDER, catalog_query, facets
 from datasets.downloads import rows_response
 from datasets.models import Frame
 from datasets.pages import CappedPaginator, ordered
@@ -53,6 +53,26 @@ FILTERS = [
     _parameter("energy_max", float, "Highest energy, eV/atom."),
     _parameter("force_min", float, "Smallest largest force, eV/Å."),
     _parameter("force_max", float, "Largest force on an atom, eV/Å."),
+    _parameter("above_min", float, "Lowest energy above that of its composition, eV/atom."),
+    _parameter("above_max", float, "Highest energy above that of its composition, eV/atom."),
+    _parameter("distance_min", float, "Least shortest distance, Å."),
+    _parameter("distance_max", float, "Largest shortest distance, Å."),
+    _parameter("pressure_min", float, "Lowest pressure, GPa."),
+    _parameter("pressure_max", float, "Highest pressure, GPa."),
+    _parameter("k_spacing_min", float, "Closest k-points, with 2π, Å⁻¹."),
+    _parameter("k_spacing_max", float, "Farthest k-points, with 2π, Å⁻¹."),
+    _parameter("cutoff_min", float, "Lowest plane-wave cutoff, eV."),
+    _parameter("cutoff_max", float, "Highest plane-wave cutoff, eV."),
+    _parameter("dispersion", str, "Exact, `none` for without; may be repeated."),
+    _parameter("hubbard", str, "Whether with Hubbard U.", enum=["yes", "no"]),
+    _parameter("spin", str, "Exact; may be repeated."),
+    _parameter("run_type", str, "`static`, `relaxation`, `md`, `vibrations`; may be repeated."),
+    _parameter("stress", str, "Whether there is a stress.", enum=["yes", "no"]),
+    _parameter("licence", str, "SPDX identifier, `none` for not stated; may be repeated."),
+    _parameter("lab", str, "Name of the dataset's lab; may be repeated."),
+    _parameter("since", OpenApiTypes.DATE, "First day on which the frame was added."),
+    _parameter("until", OpenApiTypes.DATE, "Last day."),
+    _parameter("q", str, "Words of dataset, kind, formula or source file; all must be found."),
     _parameter("functional", str, "Exact; may be repeated."),
     _parameter("code", str, "Exact; may be repeated."),
     _parameter("kind", str, "Kind of configuration, exact; may be repeated."),
@@ -108,6 +128,19 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
 
     def get_serializer_class(self) -> Any:
         return FrameDetailSerializer if self.action == "retrieve" else FrameSerializer
+
+    @extend_schema(
+        summary="How often each word of the facets occurs among the frames found",
+        description="Looks at the first 20,000 frames.",
+        parameters=FILTERS,
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=False)
+    def facets(self, request: Request) -> Response:
+        found = facets(catalog_query(request.user, request.query_params).frames(request.user))
+        return Response(
+            {name: {g.name: g.frames for g in groups} for name, groups in found.items()}
+        )
 
     @extend_schema(
         operation_id="frames_download_all",

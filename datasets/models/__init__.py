@@ -9,6 +9,7 @@ from datasets.models.frames import (
     Frame,
     FrameDocument,
 )
+from datasets.models.searches import SavedSearch
 from datasets.models.structures import Origin, Structure
 from datasets.models.uploads import Upload, UploadState, UploadTarget
 
@@ -23,6 +24,7 @@ __all__ = [
     "FrameDocument",
     "Licence",
     "Origin",
+    "SavedSearch",
     "Structure",
     "Upload",
     "UploadState",

@@ -9,6 +9,7 @@ from datasets.services.datasets import (
 )
 from datasets.services.frames import frames_exclude, frames_insert, frames_restore
 from datasets.services.parsing import upload_parse
+from datasets.services.searches import search_delete, search_save
 from datasets.services.structures import (
     structure_build,
     structure_create_from_atoms,
@@ -34,6 +35,8 @@ __all__ = [
     "frames_exclude",
     "frames_insert",
     "frames_restore",
+    "search_delete",
+    "search_save",
     "structure_build",
     "structure_create_from_atoms",
     "structure_delete",

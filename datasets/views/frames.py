@@ -23,7 +23,7 @@ from datasets.models import Dataset, Frame, Origin
 from datasets.pages import ordered, page_of
 from datasets.querysets import FrameQuerySet
 from datasets.selections import iterate_frames
-from datasets.selectors import datasets_visible_to, frames_visible_to
+from datasets.selectors import datasets_visible_to, frames_visible_to, searches_visible_to
 from datasets.services import frames_exclude, frames_restore, structure_create_from_atoms
 from datasets.viewer import viewer_payload
 from datasets.views.answers import next_url, says_refusals
@@ -33,6 +33,7 @@ from mlmd.formats.atoms import frame_to_atoms
 from mlmd.frame import Frame as LabelledFrame
 
 FORCES_SHOWN = 200
+SEARCHES_SHOWN = 50
 
 
 @require_GET
@@ -70,6 +71,8 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         "squares": periodic_table(known_elements(), elements),
         "elements": elements,
         "downloads": _downloads(request, page.paginator.count),
+        "searches": searches_visible_to(request.user)[:SEARCHES_SHOWN],
+        "may_save": bool(chips) and may_create(request.user, request.lab),
         "may_exclude": editable
         and dataset is not None
         and not dataset.withdrawn_at

@@ -9,13 +9,13 @@ from typing import Any
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from datasets.models import Frame, Upload, UploadState, UploadTarget
-from datasets.services import upload_create
+from datasets.services import search_save, upload_create
 from jobs.files import job_folder
 from jobs.states import State
 from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
-from tests.jobs.factories import make_job
+from tests.jobs.factories import make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
 from tests.potentials.factories import (
     make_potential,
@@ -27,7 +27,7 @@ from tests.potentials.factories import (
 
 ROLES = ("stranger", "guest", "member", "manager", "owner")
 KINDS = (
-    *("structure", "dataset", "version", "frame", "upload"),
+    *("structure", "dataset", "version", "frame", "upload", "search"),
     *("job", "training", "potential", "simulation"),
 )
 
@@ -80,6 +80,7 @@ def make_world() -> World:
         "invitation": invitation,
         "secret": secret,
         "token": token,
+        "lab-cluster": make_far_cluster(people["manager"], lab),
         "membership": make_user(lab).memberships.get(),
     }
     return World(lab, people, objects, own)
@@ -103,6 +104,9 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
         "version": version,
         "frame": Frame.objects.filter(dataset=version.dataset).first(),
         "upload": _upload(owner, lab, visibility),
+        "search": search_save(
+            owner=owner, lab=lab, name=visibility, query="elements=Si", visibility=visibility
+        ),
         "job": job,
         "training": training,
         "potential": make_potential(owner, lab, visibility),
