@@ -7,6 +7,7 @@ import pytest
 
 from mlmd.cli import convert
 from mlmd.documents import validate
+from mlmd.errors import InvalidInput
 from mlmd.formats import open_frames, write_frames
 from tests.mlmd.formats.frames import silicon
 from tests.mlmd.formats.vasprun_files import vasprun
@@ -41,7 +42,7 @@ def test_json_lines_are_one_document_per_frame_and_line(run, tmp_path):
     assert "3 frames" in err
 
 
-@pytest.mark.parametrize("target", ["extxyz", "n2p2", "jsonl"])
+@pytest.mark.parametrize("target", ["extxyz", "n2p2", "jsonl", "deepmd", "asedb"])
 def test_every_format_reads_back_from_the_file_it_wrote(run, tmp_path, target):
     (tmp_path / "vasprun.xml").write_text(vasprun(steps=2))
     code, out, _ = run("vasprun.xml", "--to", target, "-o", "out")
@@ -49,6 +50,15 @@ def test_every_format_reads_back_from_the_file_it_wrote(run, tmp_path, target):
     assert "2 frames written to out" in out
     frames = list(open_frames(tmp_path / "out"))
     assert [f.energy for f in frames] == [-10.0, -10.0]
+
+
+def test_formats_that_need_a_path_say_so(run, tmp_path):
+    (tmp_path / "vasprun.xml").write_text(vasprun())
+    with pytest.raises(InvalidInput, match="--output: nothing; expected a name, which deepmd"):
+        run("vasprun.xml", "--to", "deepmd")
+    code, out, _ = run("vasprun.xml", "--to", "deepmd", "-o", "systems.zip")
+    assert (code, out.splitlines()[-1]) == (0, "1 frames written to systems.zip")
+    assert len(list(open_frames(tmp_path / "systems.zip", "deepmd"))) == 1
 
 
 def test_several_files_go_into_one_and_a_bad_one_does_not_stop_the_rest(run, tmp_path):
