@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mlmd.client import Portal
+    from mlmd.loading import load
 
-__all__ = ["Portal", "__version__"]
+__all__ = ["Portal", "__version__", "load"]
 __version__ = "0.1.0"
 
 
@@ -19,4 +20,8 @@ def __getattr__(name: str) -> object:
         from mlmd.client import Portal
 
         return Portal
+    if name == "load":
+        from mlmd.loading import load
+
+        return load
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

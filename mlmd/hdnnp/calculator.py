@@ -9,28 +9,25 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from mlmd.hdnnp.evaluator import Evaluation, Evaluator
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation, Evaluator
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
 
 
-class HDNNPCalculator(Calculator):
+class PotentialCalculator(Calculator):
     """Gives ASE a potential's energies, forces and stress, in Å and eV.
 
     Args:
-        potential: a potential, or its folder.
-        threads: at most so many.
+        evaluator: of a potential of any family.
 
     After a calculation ``evaluation`` holds everything, extrapolations included.
     """
 
     implemented_properties = ["energy", "free_energy", "energies", "forces", "stress"]
 
-    def __init__(self, potential: Potential | Path | str, threads: int | None = None) -> None:
+    def __init__(self, evaluator: AtomwiseEvaluator) -> None:
         super().__init__()  # type: ignore[no-untyped-call]  # ASE has no types
-        if not isinstance(potential, Potential):
-            potential = load_potential(potential)
-        self.evaluator = Evaluator(potential, threads)
+        self.evaluator = evaluator
         self.evaluation: Evaluation | None = None
 
     def calculate(
@@ -56,3 +53,17 @@ class HDNNPCalculator(Calculator):
             # ASE's stress is Cauchy, tension positive, as ours.
             results["stress"] = full_3x3_to_voigt_6_stress(found.stress)
         self.results = results
+
+
+class HDNNPCalculator(PotentialCalculator):
+    """A high-dimensional neural-network potential as a calculator.
+
+    Args:
+        potential: a potential, or its folder.
+        threads: at most so many.
+    """
+
+    def __init__(self, potential: Potential | Path | str, threads: int | None = None) -> None:
+        if not isinstance(potential, Potential):
+            potential = load_potential(potential)
+        super().__init__(Evaluator(potential, threads))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
@@ -12,11 +13,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.compact_tables import CompactTables
 from mlmd.hdnnp.kernel_atoms import ENERGIES, FORCES, FUNCTIONS, Results, evaluate_atoms
-from mlmd.hdnnp.kernel_network import network_tables
+from mlmd.hdnnp.kernel_chebyshev import ChebyshevTables
+from mlmd.hdnnp.kernel_network import NetworkTables, network_tables
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.skin_list import SkinList
-from mlmd.hdnnp.tables import function_tables
+from mlmd.hdnnp.tables import FunctionTables, function_tables
 
 # A thread isn't worth its start for fewer atoms.
 LEAST_ATOMS_PER_THREAD = 16
@@ -32,6 +35,15 @@ EXTRAPOLATION = np.dtype(
         ("high", np.float64),
     ]
 )
+
+
+class EngineTables(NamedTuple):
+    """Everything that the kernels need of a potential; None for what it doesn't have."""
+
+    functions: FunctionTables
+    compact: CompactTables | None
+    chebyshev: ChebyshevTables | None
+    networks: NetworkTables
 
 
 @dataclass(frozen=True)
@@ -57,35 +69,45 @@ class Evaluation:
     extrapolation_count: int
 
 
-class Evaluator:
-    """Evaluates one potential; keeps a neighbour list between calls while it holds.
+class AtomwiseEvaluator:
+    """Evaluates a potential whose energy is a sum over atoms, of any family.
 
-    The same input with the same number of threads gives the same bits. One evaluator
-    serves one caller at a time.
+    It keeps a neighbour list between calls while it holds. The same input with the same number
+    of threads gives the same bits. One evaluator serves one caller at a time.
 
     Args:
-        potential: what to evaluate.
+        tables: what the kernels loop over.
+        elements: symbols, in the order of the tables.
+        cutoff: largest cutoff radius, Å.
+        energy_unit: one unit of the networks' outputs in eV.
+        offsets: added to each atom's energy, by element, eV.
         threads: at most so many; None for ``NUMBA_NUM_THREADS`` or all cores of this process.
         skin: how much farther than the cutoff the neighbour list reaches, Å.
     """
 
-    def __init__(self, potential: Potential, threads: int | None = None, skin: float = 1.0) -> None:
+    def __init__(
+        self,
+        tables: EngineTables,
+        elements: tuple[str, ...],
+        cutoff: float,
+        energy_unit: float,
+        offsets: FloatArray,
+        threads: int | None = None,
+        skin: float = 1.0,
+    ) -> None:
         if threads is not None and threads < 1:
             raise InvalidInput("threads", str(threads), "at least 1")
-        self.potential = potential
+        self.elements = elements
         self.threads = threads or _default_threads()
-        self._functions, self._compact = function_tables(potential)
-        self._networks = network_tables(potential)
-        self._list = SkinList(potential.cutoff_radius, skin, len(potential.elements))
+        self._tables = tables
+        self._functions = tables.functions
+        self._list = SkinList(cutoff, skin, len(elements))
         self._pool: ThreadPoolExecutor | None = None
         self._index = np.full(len(chemical_symbols), -1, dtype=np.int32)
-        for index, element in enumerate(potential.elements):
+        for index, element in enumerate(elements):
             self._index[atomic_numbers[element]] = index
-        units, normal = potential.units, potential.normalisation
-        self._energy_unit = units.ev / normal.conv_energy
-        self._offsets = units.ev * np.array(
-            [normal.mean_energy + potential.atom_energies.get(e, 0.0) for e in potential.elements]
-        )
+        self._energy_unit = energy_unit
+        self._offsets = offsets
 
     def compute(
         self, numbers: ArrayLike, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike
@@ -172,7 +194,7 @@ class Evaluator:
             raise InvalidInput(
                 "structure",
                 f"elements the potential doesn't know: {' '.join(names)}",
-                f"only {' '.join(self.potential.elements)}",
+                f"only {' '.join(self.elements)}",
             )
         return elements
 
@@ -208,8 +230,9 @@ class Evaluator:
         def work(part: int) -> None:
             evaluate_atoms(
                 self._functions,
-                self._compact,
-                self._networks,
+                self._tables.compact,
+                self._tables.chebyshev,
+                self._tables.networks,
                 around,
                 int(bounds[part]),
                 int(bounds[part + 1]),
@@ -245,6 +268,33 @@ class Evaluator:
         listed["low"] = self._functions.low[elements, rows[pick, 1]]
         listed["high"] = self._functions.high[elements, rows[pick, 1]]
         return listed, total
+
+
+class Evaluator(AtomwiseEvaluator):
+    """Evaluates one high-dimensional neural-network potential.
+
+    Args:
+        potential: what to evaluate.
+        threads: as for `AtomwiseEvaluator`.
+        skin: as for `AtomwiseEvaluator`.
+    """
+
+    def __init__(self, potential: Potential, threads: int | None = None, skin: float = 1.0) -> None:
+        self.potential = potential
+        functions, compact = function_tables(potential)
+        units, normal = potential.units, potential.normalisation
+        alone = [
+            normal.mean_energy + potential.atom_energies.get(e, 0.0) for e in potential.elements
+        ]
+        super().__init__(
+            EngineTables(functions, compact, None, network_tables(potential)),
+            potential.elements,
+            potential.cutoff_radius,
+            units.ev / normal.conv_energy,
+            units.ev * np.array(alone),
+            threads,
+            skin,
+        )
 
 
 def _default_threads() -> int:

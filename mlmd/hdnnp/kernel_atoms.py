@@ -13,6 +13,11 @@ import numpy as np
 from mlmd.compiled import kernel, subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.compact_tables import CompactTables
+from mlmd.hdnnp.kernel_chebyshev import (
+    ChebyshevTables,
+    chebyshev_functions,
+    chebyshev_gradient,
+)
 from mlmd.hdnnp.kernel_compact import (
     BACKWARDS,
     FORWARDS,
@@ -72,6 +77,7 @@ class Results(NamedTuple):
 def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops branches on None here only
     functions: FunctionTables,
     compact: CompactTables | None,
+    chebyshev: ChebyshevTables | None,
     networks: NetworkTables,
     around: Surround,
     start: int,
@@ -85,6 +91,7 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
         functions: the potential's symmetry functions.
         compact: those with compact support. Most potentials have none: their kernel is
             compiled without this part, in three quarters of the time.
+        chebyshev: radial functions of another family, or None.
         networks: its networks.
         around: atoms, ghosts and neighbours.
         start: first sorted atom.
@@ -135,6 +142,8 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
         last_block = functions.moments.block_first[element + 1]
         for block in range(first_block, last_block):
             moment_functions(functions.moments, block, elements, near, moments, g)
+        if chebyshev is not None:
+            chebyshev_functions(chebyshev, element, elements, near, g)
         if compact is not None:
             needed = compact_pairs_needed(compact, element, near.segments)
             if needed > space.place.shape[0]:
@@ -156,6 +165,8 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
                 # Workspace holds the last block only; g is done with and serves as a bin.
                 moment_functions(functions.moments, block, elements, near, moments, g)
             moment_gradient(functions.moments, block, elements, near, moments, gradient)
+        if chebyshev is not None:
+            chebyshev_gradient(chebyshev, element, elements, near, gradient)
         if compact is not None:
             compact_terms(BACKWARDS, compact, element, elements, near, space, gradient)
         _add_forces(i, n, near.values, entries, results.forces)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import activate, activation_number
-from mlmd.hdnnp.potential import Potential
+from mlmd.hdnnp.potential import ElementNetwork, Potential
 
 IndexArray = NDArray[np.int64]
 
@@ -35,33 +36,48 @@ class NetworkTables(NamedTuple):
 
 def network_tables(potential: Potential) -> NetworkTables:
     """Flatten a potential's networks and scaling."""
-    elements = potential.elements
-    deepest = max(len(potential.networks[e].weights) for e in elements)
-    widest = max(len(potential.functions[e]) for e in elements)
-    sizes = np.zeros((len(elements), deepest + 1), dtype=np.int64)
-    layers = np.zeros(len(elements), dtype=np.int64)
+    p = potential
+    scaling = [
+        p.scaling[e].factors(p.scaling_mode, p.scale_minimum, p.scale_maximum) for e in p.elements
+    ]
+    return flatten_networks([p.networks[e] for e in p.elements], scaling, p.normalize_nodes)
+
+
+def flatten_networks(
+    networks: Sequence[ElementNetwork],
+    scaling: Sequence[tuple[FloatArray, FloatArray]],
+    normalize_nodes: bool,
+) -> NetworkTables:
+    """Flatten networks.
+
+    Args:
+        networks: of every element.
+        scaling: of every element, factor and shift of its inputs, each shape (inputs,).
+        normalize_nodes: every node's sum is divided by the number of nodes before it.
+    """
+    deepest = max(len(network.weights) for network in networks)
+    widest = max(len(factor) for factor, _ in scaling)
+    sizes = np.zeros((len(networks), deepest + 1), dtype=np.int64)
+    layers = np.zeros(len(networks), dtype=np.int64)
     activations, weight_start, bias_start = (
-        np.zeros((len(elements), deepest), dtype=np.int64) for _ in range(3)
+        np.zeros((len(networks), deepest), dtype=np.int64) for _ in range(3)
     )
-    factor, shift = np.zeros((2, len(elements), widest))
+    factor, shift = np.zeros((2, len(networks), widest))
     weights: list[FloatArray] = []
     biases: list[FloatArray] = []
     ends = [0, 0]
-    for index, element in enumerate(elements):
-        network = potential.networks[element]
+    for index, network in enumerate(networks):
         layers[index] = len(network.weights)
-        sizes[index, 0] = len(potential.functions[element])
+        row = scaling[index]
+        sizes[index, 0] = len(row[0])
         for layer, (w, b) in enumerate(zip(network.weights, network.biases, strict=True)):
-            divisor = float(len(w)) if potential.normalize_nodes else 1.0
+            divisor = float(len(w)) if normalize_nodes else 1.0
             sizes[index, layer + 1] = len(b)
             activations[index, layer] = activation_number(network.activations[layer])
             weight_start[index, layer], bias_start[index, layer] = ends
             weights.append(np.ascontiguousarray(w, dtype=np.float64).ravel() / divisor)
             biases.append(np.asarray(b, dtype=np.float64) / divisor)
             ends = [ends[0] + w.size, ends[1] + b.size]
-        row = potential.scaling[element].factors(
-            potential.scaling_mode, potential.scale_minimum, potential.scale_maximum
-        )
         factor[index, : len(row[0])], shift[index, : len(row[1])] = row
     return NetworkTables(
         sizes,

@@ -168,6 +168,16 @@ def _by_moments(term: Term) -> bool:
     )
 
 
+def no_radial(elements: int) -> RadialTables:
+    """Return tables without a radial term."""
+    return _radial([[]] * elements, [], elements)
+
+
+def no_pairs(elements: int) -> PairTables:
+    """Return tables without a pair term."""
+    return _pairs([[]] * elements, [])
+
+
 def _radial(placed: list[list[Placed]], radii: list[float], elements: int) -> RadialTables:
     rows: list[tuple[float, float, float, int, int]] = []
     first = [0]

@@ -11,6 +11,7 @@ import pytest
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
+from mlmd.aenet.potential import AenetPotential, ChebyshevBasis, ElementPotential
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.potential import (
     Activation,
@@ -167,6 +168,42 @@ def potential() -> Potential:
 @pytest.fixture(scope="session")
 def compact_potential() -> Potential:
     return make_potential(choose=compact_functions)
+
+
+def make_aenet(seed: int = 3) -> AenetPotential:
+    """Networks of random weights; other orders and cutoffs for every element."""
+    rng = np.random.default_rng(seed)
+    parts = []
+    for index, element in enumerate(ELEMENTS):
+        basis = ChebyshevBasis(("O", "H", "Cu"), 4.0, 6 + index, (4.0, 3.5, 3.0)[index], 3 + index)
+        sizes = (basis.count, 6, 4, 1)
+        network = ElementNetwork(
+            tuple(rng.normal(size=shape) / np.sqrt(shape[0]) for shape in pairwise(sizes)),
+            tuple(rng.normal(size=nodes) for nodes in sizes[1:]),
+            (Activation.TANH, Activation.LOGISTIC, Activation.LINEAR),
+        )
+        mean = rng.normal(size=basis.count)
+        energies = {"H": -13.6, "O": -430.0, "Cu": -1300.0}
+        parts.append(
+            ElementPotential(
+                element,
+                basis,
+                network,
+                mean - 3,
+                mean + 3,
+                mean,
+                mean**2 + 25.0,
+                0.8,
+                0.1,
+                energies,
+            )
+        )
+    return AenetPotential(tuple(parts))
+
+
+@pytest.fixture(scope="session")
+def aenet_potential() -> AenetPotential:
+    return make_aenet()
 
 
 @pytest.fixture(scope="session")

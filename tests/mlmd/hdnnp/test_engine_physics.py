@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from mlmd.hdnnp.evaluator import Evaluator
+from mlmd.aenet.evaluator import AenetEvaluator
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluator
 from mlmd.hdnnp.potential import Activation, CutoffType
 
 CASES = settings(
@@ -23,8 +24,10 @@ periodicities = st.tuples(st.booleans(), st.booleans(), st.booleans())
 seeds = st.integers(0, 10_000)
 
 
-@pytest.fixture(scope="session", params=["exponential", "compact"])
-def family(request, potential, compact_potential) -> Evaluator:
+@pytest.fixture(scope="session", params=["exponential", "compact", "aenet"])
+def family(request, potential, compact_potential, aenet_potential) -> AtomwiseEvaluator:
+    if request.param == "aenet":
+        return AenetEvaluator(aenet_potential, threads=1)
     chosen = {"exponential": potential, "compact": compact_potential}[request.param]
     return Evaluator(chosen, threads=1)
 
@@ -44,7 +47,7 @@ def slopes(function, count: int, step: float = 1e-4):
     )
 
 
-def force_error(evaluator: Evaluator, s) -> float:
+def force_error(evaluator: AtomwiseEvaluator, s) -> float:
     """Largest difference between forces and −dE/dx, relative to the largest force."""
 
     def energy(k: int, delta: float) -> float:

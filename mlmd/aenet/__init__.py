@@ -1,0 +1,1 @@
+"""Potentials of aenet: its network files read, and evaluated by our engine."""
