@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from datasets.services import upload_parse, uploads_waiting
+from datasets.services.planner import planner_refresh
 from datasets.services.uploads import PARSE_TASK
 from jobs.nudge import nudge
 
@@ -18,3 +19,9 @@ def sweep() -> None:
     """Wake workers for uploads that still wait: lost messages, killed workers."""
     for upload_id in uploads_waiting():
         nudge(PARSE_TASK, upload_id)
+
+
+@shared_task(name="datasets.tasks.refresh_planner")
+def refresh_planner() -> None:
+    """Keep searches over many frames quick as their number grows."""
+    planner_refresh()

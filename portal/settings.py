@@ -149,6 +149,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(os.environ.get("MLMD_SWEEP_SECONDS", 2)),
         "options": {"expires": 10},
     },
+    "datasets-planner": {
+        "task": "datasets.tasks.refresh_planner",
+        "schedule": 600.0,
+        "options": {"expires": 300},
+    },
     "datasets-sweep": {
         "task": "datasets.tasks.sweep",
         "schedule": 5.0,

@@ -28,6 +28,7 @@ from datasets.optimade.relations import (
     text_condition,
     text_of,
     uuid_condition,
+    uuid_range,
 )
 from datasets.optimade.syntax import Comparator, Constant, Has, Item, Quantifier
 from datasets.selectors import PublicVersion
@@ -143,7 +144,8 @@ class Identifier(Column):
         if comparator.is_equality:
             condition = uuid_condition(self.field, text)
             return condition if comparator is Comparator.EQ else ~condition
-        return text_condition(dashed(self.field), comparator, text)
+        condition = uuid_range(self.field, comparator, text)
+        return condition or text_condition(dashed(self.field), comparator, text)
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from datasets.optimade.query import ListingQuery
 from datasets.querysets import FrameQuerySet
 from datasets.selectors import PublicVersion, frames_of_versions, public_versions
 
-MOST_COUNTED = 100_000  # beyond, the number is left out: counting would cost more than the page
+MOST_COUNTED = 20_000  # beyond, the number is left out: counting would cost more than the page
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import datetime
 from typing import Any
@@ -107,6 +108,30 @@ def uuid_condition(field: str, text: str) -> Q:
     except ValueError:
         return NONE
     return Q(**{field: number}) if str(number) == text else NONE
+
+
+def uuid_range(field: str, comparator: Comparator, text: str) -> Q | None:
+    """Return a condition that the index answers, None where only the text as such can.
+
+    The text must be the beginning of a UUID: those that begin with it lie side by side.
+    """
+    digits = text.replace("-", "")
+    if not re.fullmatch(r"[0-9a-f]{1,32}", digits):
+        return None
+    first, last = (UUID(digits.ljust(32, fill)) for fill in "0f")
+    if not str(first).startswith(text):
+        return None
+    below, whole = Q(**{f"{field}__lt": first}), len(digits) == 32
+    match comparator:
+        case Comparator.STARTS:
+            return ~below & Q(**{f"{field}__lte": last})
+        case Comparator.LT | Comparator.GE:
+            return below if comparator is Comparator.LT else ~below
+        case Comparator.LE | Comparator.GT:
+            # What begins with a part of a UUID is greater than the part.
+            up_to = Q(**{f"{field}__lte": first}) if whole else below
+            return up_to if comparator is Comparator.LE else ~up_to
+    return None
 
 
 def constant_of(item: Item) -> Constant:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from django.core.cache import cache
+from django.db import connection
 from django.test import Client
 
 from datasets.models import Composition, Frame
@@ -23,6 +24,7 @@ from datasets.services import (
     frames_insert,
     version_withdraw,
 )
+from datasets.services.planner import planner_refresh
 from tests.datasets.factories import make_dataset, make_exchange, make_frame, make_version
 
 BASE = "/optimade/v1"
@@ -390,3 +392,15 @@ def test_frames_from_before_are_noted_by_the_migration(
     assert shown(client, filter=query) == {}
     importlib.import_module("datasets.migrations.0003_compositions_of_frames").note(apps, None)
     assert shown(client, filter=query) == expected
+
+
+def test_the_database_learns_how_many_frames_there_are(
+    owner: Any, lab: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_version(owner, lab, "public")
+    assert not planner_refresh()
+    monkeypatch.setattr("datasets.services.planner.FEWEST", 1)
+    assert planner_refresh() == (connection.vendor == "sqlite")
+    assert not planner_refresh()
+    make_version(owner, lab, "public")
+    assert planner_refresh() == (connection.vendor == "sqlite")

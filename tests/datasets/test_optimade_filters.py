@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from optimade.exceptions import BadRequest as LarkRefusal
 from optimade.filterparser import LarkParser
 
+from datasets.models import Frame
 from datasets.optimade.errors import BadRequest, NotSupported
 from datasets.optimade.parser import DEEPEST, LONGEST, parse_filter
 from datasets.optimade.syntax import (
@@ -262,6 +263,31 @@ def test_identifiers_are_compared_as_text(owner: Any, lab: Any, client: Any) -> 
     assert chosen not in found(f'id > "{chosen}" OR id < "{chosen}"')
     assert chosen not in found(f'id != "{chosen}"')
     assert found(f'id="{chosen.replace("-", "")}"') == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("operator", ["<", "<=", ">", ">=", "STARTS", "ENDS", "CONTAINS"])
+def test_parts_of_identifiers_are_compared_as_text(
+    owner: Any, lab: Any, client: Any, operator: str
+) -> None:
+    make_exchange(owner, lab)
+    every = [str(i) for i in Frame.objects.values_list("public_id", flat=True)]
+    tests = {
+        "<": str.__lt__,
+        "<=": str.__le__,
+        ">": str.__gt__,
+        ">=": str.__ge__,
+        "STARTS": str.startswith,
+        "ENDS": str.endswith,
+        "CONTAINS": str.__contains__,
+    }
+    chosen = every[7]
+    texts = ["", "8", "g", chosen[:4], chosen[:9], chosen[:8] + "x", chosen[:8] + chosen[9:12]]
+    texts += [chosen, chosen.upper(), chosen[:24], chosen[5:20], chosen[-3:], "-", chosen + "0"]
+    for text in texts:
+        answer = client.get(PAGE, {"filter": f'id {operator} "{text}"', "response_fields": "id"})
+        expected = sum(1 for i in every if tests[operator](i, text))
+        assert answer.json()["meta"]["data_returned"] == expected, (operator, text)
 
 
 @pytest.mark.django_db
