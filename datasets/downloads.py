@@ -16,6 +16,7 @@ from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from datasets.columns import frames_csv
 from datasets.querysets import FrameQuerySet
 from datasets.selections import iterate_frames
 from labs.exceptions import Refused
@@ -48,6 +49,11 @@ FRAME_FILES: Mapping[str, FileKind] = {
     "jsonl": FileKind("JSON lines", ".jsonl", gettext_lazy("everything, one document per frame")),
     "deepmd": FileKind("deepmd/npy", ".zip", gettext_lazy("Å, eV; DeePMD-kit and dpdata")),
     "asedb": FileKind("ASE database", ".db", gettext_lazy("SQLite; ase.db")),
+}
+CSV = "csv"  # of the columns; no format of frames, since it holds no atoms
+ROW_FILES: Mapping[str, FileKind] = {
+    **FRAME_FILES,
+    CSV: FileKind("CSV", ".csv", gettext_lazy("the columns, without atoms")),
 }
 STRUCTURE_FILES: Mapping[str, FileKind] = {
     "poscar": FileKind("POSCAR", ".vasp", "VASP"),
@@ -98,6 +104,11 @@ def rows_response(
         Refused: as `frames_response`, or n2p2 is asked for and some frame has no labels: a file
             that silently lacks frames would be worse than none.
     """
+    if file_format == CSV:
+        response = StreamingHttpResponse(frames_csv(rows), content_type="text/csv; charset=utf-8")
+        return _named(response, name, ROW_FILES[CSV])
+    if file_format not in FRAME_FILES:
+        raise Refused(_unknown(file_format, ROW_FILES))
     if file_format == "n2p2":
         bare = rows.filter(Q(energy=None) | Q(max_force=None)).count()
         if bare:

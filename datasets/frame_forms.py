@@ -118,12 +118,12 @@ class FrameFilterForm(forms.Form):
         widget=forms.Select(attrs=EXPERT),
     )
     force_max = forms.FloatField(
-        label=_("Largest force to / eV/Å"),
+        label=_("Force to / eV/Å"),
         required=False,
         widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
     )
     force_min = forms.FloatField(
-        label=_("Largest force from / eV/Å"),
+        label=_("Force from / eV/Å"),
         required=False,
         widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
     )
@@ -137,9 +137,9 @@ class FrameFilterForm(forms.Form):
         required=False,
         widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
     )
-    above_max = _bound(_("Above the lowest of its composition to / eV/atom"))
-    distance_min = _bound(_("Shortest distance from / Å"))
-    distance_max = _bound(_("Shortest distance to / Å"))
+    above_max = _bound(_("Above lowest to / eV/atom"))
+    distance_min = _bound(_("Distance from / Å"))
+    distance_max = _bound(_("Distance to / Å"))
     pressure_min = _bound(_("Pressure from / GPa"))
     pressure_max = _bound(_("Pressure to / GPa"))
     cutoff_min = _bound(_("Cutoff from / eV"))

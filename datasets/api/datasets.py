@@ -33,7 +33,7 @@ from datasets.api.serializers import (
 from datasets.citation import CITATION_FILES
 from datasets.comparison import versions_compare
 from datasets.credits import Credits, authors_from_json
-from datasets.downloads import FRAME_FILES, rows_response
+from datasets.downloads import ROW_FILES, rows_response
 from datasets.history import dataset_history
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.outliers import outliers_find
@@ -54,7 +54,7 @@ from datasets.views.plots import PLOTS
 from datasets.views.versions import citation_response, plan_response, versions_to_compare
 from labs.exceptions import Refused
 
-FORMAT = OpenApiParameter("file_format", str, OpenApiParameter.PATH, enum=list(FRAME_FILES))
+FORMAT = OpenApiParameter("file_format", str, OpenApiParameter.PATH, enum=list(ROW_FILES))
 ENERGY = OpenApiParameter(
     "energy", str, enum=["free", "sigma0"], description="Which energy the file holds."
 )

@@ -18,7 +18,7 @@ from datasets.access import editable_or_403, may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER
 from datasets.citation import CITATION_FILES
 from datasets.credits import authors_from_json
-from datasets.downloads import FRAME_FILES, rows_response
+from datasets.downloads import ROW_FILES, rows_response
 from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm, SplitForm
 from datasets.history import dataset_history, withdrawn_by
 from datasets.models import Dataset, DatasetVersion, Frame
@@ -230,7 +230,7 @@ def downloads_of(dataset: Dataset, version: DatasetVersion | None) -> list[dict[
             "size": None,
             "note": kind.note,
         }
-        for key, kind in FRAME_FILES.items()
+        for key, kind in ROW_FILES.items()
     ]
 
 

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from datasets.access import may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER, catalog_query, facets, known_elements
-from datasets.downloads import FRAME_FILES, rows_response
+from datasets.downloads import ROW_FILES, rows_response
 from datasets.frame_forms import FrameFilterForm, periodic_table
 from datasets.models import Dataset, Frame, Origin
 from datasets.pages import ordered, page_of
@@ -102,7 +102,7 @@ def _downloads(request: HttpRequest, count: int) -> list[dict[str, Any]]:
             "size": None,
             "note": kind.note,
         }
-        for key, kind in FRAME_FILES.items()
+        for key, kind in ROW_FILES.items()
     ]
 
 
@@ -138,7 +138,7 @@ def frame_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
                 "size": None,
                 "note": kind.note,
             }
-            for key, kind in FRAME_FILES.items()
+            for key, kind in ROW_FILES.items()
         ],
         "may_edit": editable,
         "may_create": may_create(request.user, request.lab),
