@@ -17,10 +17,9 @@ from rest_framework.response import Response
 from jobs import services
 from jobs.downloads import file_response, zip_response
 from jobs.files import log_tail
-from jobs.models import Cluster, Job
-from jobs.selectors import STATE_GROUPS, clusters_visible_to, job_detail, jobs_visible_to
+from jobs.models import Job
+from jobs.selectors import STATE_GROUPS, job_detail, jobs_visible_to
 from jobs.serializers import (
-    ClusterSerializer,
     JobDetailSerializer,
     JobFileSerializer,
     JobLogSerializer,
@@ -150,24 +149,3 @@ class JobViewSet(
 
     def _answer(self, job: Job) -> Response:
         return Response(JobDetailSerializer(job, context=self.get_serializer_context()).data)
-
-
-class ClusterViewSet(viewsets.ReadOnlyModelViewSet[Cluster]):
-    """Clusters that take runs."""
-
-    serializer_class = ClusterSerializer
-    lookup_field = "public_id"
-    lookup_value_converter = "uuid"
-
-    def get_queryset(self) -> QuerySet[Cluster]:
-        if getattr(self, "swagger_fake_view", False):
-            return Cluster.objects.none()
-        return clusters_visible_to(self.request.user)
-
-    @extend_schema(summary="List clusters")
-    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().list(request, *args, **kwargs)
-
-    @extend_schema(summary="Show a cluster")
-    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        return super().retrieve(request, *args, **kwargs)

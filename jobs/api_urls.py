@@ -3,7 +3,8 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from jobs.api import ClusterViewSet, JobViewSet
+from jobs.api import JobViewSet
+from jobs.cluster_api import ClusterViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("jobs", JobViewSet, basename="job")

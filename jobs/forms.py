@@ -8,6 +8,7 @@ from django import forms
 from django.utils.translation import gettext_lazy as _
 
 from jobs.kinds import kinds
+from jobs.registration import ClusterSettings
 from jobs.selectors import JobFilter, clusters_visible_to
 from jobs.states import State
 
@@ -55,3 +56,136 @@ class JobFilterForm(forms.Form):
 
 class TitleForm(forms.Form):
     title = forms.CharField(label=_("Title"), max_length=200)
+
+
+_LINES = {"rows": 3, "spellcheck": "false"}
+_EXPERT = {"data-expert": "1"}
+
+
+class ClusterForm(forms.Form):
+    """What a manager says about a cluster; the service reads and checks it."""
+
+    name = forms.CharField(label=_("Name"), max_length=80)
+    host = forms.CharField(
+        label=_("Host"), max_length=200, help_text=_("The login node, as you give it to ssh.")
+    )
+    login = forms.CharField(
+        label=_("Account"),
+        max_length=80,
+        help_text=_("All of the lab's runs go under this account."),
+    )
+    scheduler = forms.ChoiceField(
+        label=_("Scheduler"),
+        choices=[
+            ("slurm", "Slurm"),
+            ("pbs", "PBS"),
+            ("pjm", "Fujitsu PJM"),
+            ("direct", _("none: runs start at once")),
+        ],
+    )
+    work_dir = forms.CharField(
+        label=_("Work folder"),
+        max_length=400,
+        help_text=_("Absolute, seen by the compute nodes: on Wisteria below /work, not /home."),
+    )
+    account = forms.CharField(
+        label=_("Group or project"),
+        max_length=80,
+        required=False,
+        help_text=_("Who pays: -g of PJM, --account of Slurm, -A of PBS."),
+    )
+    queues = forms.CharField(
+        label=_("Queues"),
+        required=False,
+        max_length=8000,
+        widget=forms.Textarea(attrs=_LINES),
+        help_text=_(
+            "One a line with its limits: “short nodes=24 cores=48 gpus=0 hours=8”. A run takes the "
+            "first that it fits in."
+        ),
+    )
+    recipes = forms.CharField(
+        label=_("Codes"),
+        required=False,
+        max_length=8000,
+        widget=forms.Textarea(attrs=_LINES),
+        help_text=_(
+            "How each starts there, one a line: “mlmd = /group/gx00/venv/bin/python -m mlmd”, or in "
+            "a container: “mlmd @ /group/gx00/mlmd.sif = mlmd”."
+        ),
+    )
+    setup = forms.CharField(
+        label=_("Lines before every program"),
+        required=False,
+        max_length=4000,
+        widget=forms.Textarea(attrs=_LINES),
+        help_text=_("Shell lines, for example “module load odyssey”."),
+    )
+    description = forms.CharField(
+        label=_("Description"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={"rows": 2, **_EXPERT}),
+    )
+    port = forms.IntegerField(
+        label=_("Port"), initial=22, widget=forms.NumberInput(attrs=dict(_EXPERT))
+    )
+    jump_hosts = forms.CharField(
+        label=_("Jump hosts"),
+        required=False,
+        max_length=400,
+        widget=forms.TextInput(attrs=dict(_EXPERT)),
+        help_text=_("In the order in which they are passed: “user@gate:22, user@inner”."),
+    )
+    container = forms.ChoiceField(
+        label=_("Container runtime"),
+        choices=[
+            ("apptainer", "Apptainer"),
+            ("singularity", "Singularity"),
+            ("none", _("none")),
+        ],
+        initial="none",
+        widget=forms.Select(attrs=dict(_EXPERT)),
+    )
+    directives = forms.CharField(
+        label=_("Further options of the scheduler"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={**_LINES, **_EXPERT}),
+        help_text=_("One a line, for example “-L jobenv=singularity”."),
+    )
+    cores = forms.IntegerField(
+        label=_("Cores in use at most"),
+        required=False,
+        min_value=1,
+        widget=forms.NumberInput(attrs=dict(_EXPERT)),
+        help_text=_("Needed without a scheduler; empty: the scheduler knows."),
+    )
+    poll_interval_s = forms.FloatField(
+        label=_("Time between two looks"),
+        initial=10,
+        min_value=2,
+        max_value=3600,
+        widget=forms.NumberInput(attrs={**_EXPERT, "data-unit": "s", "step": "any"}),
+    )
+    is_active = forms.BooleanField(
+        label=_("Takes new runs"),
+        required=False,
+        initial=True,
+        widget=forms.CheckboxInput(attrs=dict(_EXPERT)),
+    )
+
+    @property
+    def settings(self) -> ClusterSettings:
+        """The valid form's settings."""
+        return ClusterSettings(**self.cleaned_data)
+
+
+class CredentialForm(forms.Form):
+    """A key, password or code; never shown again."""
+
+    method = forms.ChoiceField(
+        choices=[(word, word) for word in ("generate", "key", "password", "code")]
+    )
+    secret = forms.CharField(required=False, max_length=20_000, strip=False)
+    passphrase = forms.CharField(required=False, max_length=400, strip=False)

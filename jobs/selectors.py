@@ -10,6 +10,7 @@ from django.db.models import QuerySet
 from jobs.clusters import cores_of, need, recipes_of
 from jobs.models import Cluster, Job
 from jobs.states import ACTIVE, FINAL, ON_CLUSTER, State
+from labs.models import Role
 
 _BULKY = ("spec", "launch", "files", "log_tail")
 
@@ -45,6 +46,12 @@ def running_count(user: Any) -> int:
 def clusters_visible_to(user: Any) -> QuerySet[Cluster]:
     """Return the clusters a person may see, the built-in one first."""
     return Cluster.objects.visible_to(user)
+
+
+def clusters_managed_by(user: Any) -> QuerySet[Cluster]:
+    """Return the registered clusters that a person may set up: those of labs they manage."""
+    managed = user.memberships.filter(role=Role.MANAGER).values("lab_id")
+    return Cluster.objects.filter(lab_id__in=managed)
 
 
 def clusters_usable_by(user: Any) -> QuerySet[Cluster]:

@@ -10,7 +10,9 @@ from rest_framework.reverse import reverse
 
 from jobs.clusters import cores_of, recipes_of
 from jobs.files import SiteFile, file_list
-from jobs.models import Cluster, Job, JobMove
+from jobs.keys import fingerprint
+from jobs.models import Cluster, Credential, Job, JobMove
+from jobs.registration import ClusterSettings
 
 
 class JobMoveSerializer(serializers.ModelSerializer[JobMove]):
@@ -111,6 +113,9 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
             "codes",
             "trouble",
             "contacted_at",
+            "host",
+            "queues",
+            "reconnect_reason",
         ]
 
     @extend_schema_field(serializers.IntegerField(allow_null=True))
@@ -120,3 +125,90 @@ class ClusterSerializer(serializers.ModelSerializer[Cluster]):
     @extend_schema_field(serializers.ListField(child=serializers.CharField()))
     def get_codes(self, cluster: Cluster) -> list[str]:
         return sorted(recipes_of(cluster))
+
+
+class ClusterSettingsSerializer(serializers.Serializer[ClusterSettings]):
+    """What a manager says about a cluster; lines are read as on the page."""
+
+    name = serializers.CharField(max_length=80)
+    host = serializers.CharField(max_length=200)
+    login = serializers.CharField(max_length=80)
+    scheduler = serializers.ChoiceField(choices=["slurm", "pbs", "pjm", "direct"])
+    work_dir = serializers.CharField(max_length=400)
+    description = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    port = serializers.IntegerField(required=False)
+    jump_hosts = serializers.CharField(required=False, allow_blank=True, max_length=400)
+    account = serializers.CharField(required=False, allow_blank=True, max_length=80)
+    queues = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=8000,
+        help_text="`name nodes=24 hours=8` a line",
+    )
+    recipes = serializers.CharField(
+        required=False, allow_blank=True, max_length=8000, help_text="`code = command` a line"
+    )
+    setup = serializers.CharField(required=False, allow_blank=True, max_length=4000)
+    container = serializers.ChoiceField(
+        required=False, choices=["apptainer", "singularity", "none"]
+    )
+    directives = serializers.CharField(required=False, allow_blank=True, max_length=2000)
+    cores = serializers.IntegerField(required=False, allow_null=True, min_value=1)
+    poll_interval_s = serializers.FloatField(required=False)
+    is_active = serializers.BooleanField(required=False)
+
+
+class NewClusterSerializer(ClusterSettingsSerializer):
+    lab = serializers.UUIDField(help_text="Identifier of a lab that you manage.")
+
+
+class ClusterStateSerializer(serializers.ModelSerializer[Cluster]):
+    """How a cluster is reached, for the managers of its lab; no secret is ever in it."""
+
+    id = serializers.UUIDField(source="public_id", read_only=True)
+    public_key = serializers.SerializerMethodField(help_text="To install on the cluster.")
+    host_keys = serializers.SerializerMethodField(
+        help_text="SHA-256 fingerprints that the hosts showed at the last probe."
+    )
+    checks = serializers.SerializerMethodField(help_text="What the last probe found.")
+
+    class Meta:
+        model = Cluster
+        fields = [
+            "id",
+            "name",
+            "reconnect_reason",
+            "public_key",
+            "host_keys",
+            "checks",
+            "probed_at",
+        ]
+
+    def get_public_key(self, cluster: Cluster) -> str:
+        credential = Credential.objects.filter(cluster=cluster).first()
+        return credential.public_key if credential else ""
+
+    def get_host_keys(self, cluster: Cluster) -> dict[str, str]:
+        keys = cluster.probe.get("host_keys", {})
+        return {place: fingerprint(line) for place, line in keys.items()}
+
+    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    def get_checks(self, cluster: Cluster) -> list[dict[str, Any]]:
+        return list(cluster.probe.get("checks", ()))
+
+
+class CredentialSerializer(serializers.Serializer[Any]):
+    """A key, password or code; no call gives it back."""
+
+    method = serializers.ChoiceField(choices=["generate", "key", "password", "code"])
+    secret = serializers.CharField(
+        required=False, write_only=True, max_length=20_000, trim_whitespace=False
+    )
+    passphrase = serializers.CharField(
+        required=False, write_only=True, max_length=400, trim_whitespace=False
+    )
+
+
+class HostKeySerializer(serializers.Serializer[Any]):
+    place = serializers.CharField(help_text="`host:port`")
+    fingerprint = serializers.CharField(help_text="as the probe showed it")

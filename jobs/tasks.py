@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from jobs import stepping, sweeping, tending
+from jobs import probing, stepping, sweeping, tending
 
 
 @shared_task(ignore_result=True)
@@ -23,3 +23,9 @@ def step(job_pk: int) -> None:
 def tend(cluster_pk: int) -> None:
     """Entry STAGED, SUBMITTED, RUNNING or CANCELLING; exit what the cluster says."""
     tending.tend(cluster_pk)
+
+
+@shared_task(ignore_result=True)
+def probe(cluster_pk: int) -> None:
+    """Entry and exit states: none; notes what a registered cluster is like."""
+    probing.probe(cluster_pk)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import views
+from jobs import cluster_views, views
 
 app_name = "jobs"
 urlpatterns = [
@@ -17,4 +17,15 @@ urlpatterns = [
     path("runs/<uuid:public_id>/visibility/", views.set_visibility, name="visibility"),
     path("runs/<uuid:public_id>/delete/", views.delete, name="delete"),
     path("clusters/", views.clusters, name="clusters"),
+    path("clusters/new/", cluster_views.new, name="cluster-new"),
+    path("clusters/<uuid:public_id>/", cluster_views.detail, name="cluster"),
+    path("clusters/<uuid:public_id>/edit/", cluster_views.edit, name="cluster-edit"),
+    path("clusters/<uuid:public_id>/probe/", cluster_views.probe, name="cluster-probe"),
+    path("clusters/<uuid:public_id>/confirm/", cluster_views.confirm, name="cluster-confirm"),
+    path("clusters/<uuid:public_id>/open/", cluster_views.set_open, name="cluster-open"),
+    path(
+        "clusters/<uuid:public_id>/credential/",
+        cluster_views.credential,
+        name="cluster-credential",
+    ),
 ]

@@ -21,6 +21,7 @@ from jobs.models import Job
 from jobs.presentation import attempts_of, kind_or_none, list_row, provenance_rows, resource_rows
 from jobs.selectors import cluster_loads, job_detail, jobs_filtered, jobs_visible_to, may_change
 from labs.exceptions import PermissionDenied, Refused
+from labs.models import Role
 from labs.views.forms import refusals_as_messages
 
 PAGE_SIZES = (25, 50, 100)
@@ -172,7 +173,11 @@ def delete(request: HttpRequest, public_id: UUID) -> HttpResponse:
 @require_GET
 def clusters(request: HttpRequest) -> HttpResponse:
     """List the clusters with how busy they are."""
-    return render(request, "jobs/clusters.html", {"loads": cluster_loads(request.user)})
+    context = {
+        "loads": cluster_loads(request.user),
+        "may_register": getattr(request, "role", None) == Role.MANAGER,
+    }
+    return render(request, "jobs/clusters.html", context)
 
 
 def _visible(request: HttpRequest, public_id: UUID) -> Job:

@@ -6,13 +6,16 @@ import itertools
 import json
 import sys
 import uuid
+from dataclasses import replace
 from pathlib import Path
 
 from django.utils import timezone
 
 from jobs import machine
+from jobs.keys import fingerprint
 from jobs.kinds import JobKind, register
 from jobs.models import Cluster, Job
+from jobs.registration import ClusterSettings, cluster_create
 from jobs.services import cluster_ensure_local
 from jobs.states import State
 from labs.models import Lab, Membership, Role, User
@@ -120,3 +123,25 @@ def make_job(
     )
     machine.born(job, actor=owner)
     return job
+
+
+FAR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHn6vYwzDkVtDkCJ0fVaxJZ4J3oUcm2VbnYdrb4xkWbq"
+SHOWN_KEY = {"place": "far.example:22", "fingerprint": fingerprint(FAR_KEY)}
+"""What the API is told to confirm the host key that `make_far_cluster` has seen."""
+
+
+def make_far_cluster(manager: User, lab: Lab, **fields: object) -> Cluster:
+    """Return a cluster that a manager registered and that nobody has reached yet."""
+    settings = ClusterSettings(
+        name="Far",
+        host="far.example",
+        login="portal",
+        scheduler="slurm",
+        work_dir="/group/glass/portal",
+        queues="short nodes=2 cores=8 hours=1",
+        recipes="mlmd = mlmd",
+    )
+    cluster = cluster_create(owner=manager, lab=lab, settings=replace(settings, **fields))
+    cluster.probe = {"host_keys": {SHOWN_KEY["place"]: FAR_KEY}}
+    cluster.save()
+    return cluster

@@ -90,11 +90,11 @@ def test_nobody_runs_on_a_cluster_of_another_lab(owner, lab, db):
 
 def test_a_code_in_a_container_starts_through_its_runtime():
     cluster = Cluster(
-        work_dir="/work/gx00",
+        work_dir="/group/gx00",
         options={"container": "singularity"},
-        recipes={"pw.x": {"argv": ["pw.x"], "image": "/work/gx00/qe.sif", "binds": ["/data"]}},
+        recipes={"pw.x": {"argv": ["pw.x"], "image": "/group/gx00/qe.sif", "binds": ["/data"]}},
     )
     assert recipes_of(cluster)["pw.x"].argv == (
-        *("singularity", "exec", "--bind=/work/gx00", "--bind=/data", "/work/gx00/qe.sif"),
+        *("singularity", "exec", "--bind=/group/gx00", "--bind=/data", "/group/gx00/qe.sif"),
         "pw.x",
     )

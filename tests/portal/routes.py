@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from tests.jobs.factories import SHOWN_KEY
+
 
 @dataclass(frozen=True)
 class Route:
@@ -48,6 +50,15 @@ OWN_POST = Route("own", method="post")
 
 def create(**body: Any) -> Route:
     return Route("create", method="post", body=body)
+
+
+CLUSTER = {
+    "name": "New",
+    "host": "far.example",
+    "login": "portal",
+    "scheduler": "slurm",
+    "work_dir": "/group/portal",
+}
 
 
 ROUTES: dict[str, tuple[Route, ...]] = {
@@ -111,6 +122,15 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "jobs:visibility": (change("job"),),
     "jobs:delete": (change("job"),),
     "jobs:clusters": (OWN,),
+    "jobs:cluster": (Route("own", "cluster"),),
+    "jobs:cluster-new": (Route("manage"), Route("manage", method="post")),
+    "jobs:cluster-edit": (Route("manage", "lab-cluster"),),
+    "jobs:cluster-probe": (Route("manage", "lab-cluster", "post"),),
+    "jobs:cluster-confirm": (Route("manage", "lab-cluster", "post"),),
+    "jobs:cluster-open": (Route("manage", "lab-cluster", "post", body={"open": "0"}),),
+    "jobs:cluster-credential": (
+        Route("manage", "lab-cluster", "post", body={"method": "generate"}),
+    ),
     "api:job-list": (Route("list", "job"),),
     "api:job-detail": (read("job"), change("job", "delete")),
     "api:job-files-zip": (read("job"),),
@@ -119,8 +139,20 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:job-log": (read("job"),),
     "api:job-cancel": (change("job"),),
     "api:job-retry": (change("job"),),
-    "api:cluster-list": (OWN,),
-    "api:cluster-detail": (Route("own", "cluster"),),
+    "api:cluster-list": (
+        OWN,
+        Route("manage", "lab-in-body", "post", body={**CLUSTER, "lab": "<lab>"}),
+    ),
+    "api:cluster-detail": (
+        Route("own", "cluster"),
+        Route("manage", "lab-cluster", "patch", body={"description": "New"}),
+    ),
+    "api:cluster-state": (Route("manage", "lab-cluster"),),
+    "api:cluster-probe": (Route("manage", "lab-cluster", "post"),),
+    "api:cluster-credential": (
+        Route("manage", "lab-cluster", "post", body={"method": "generate"}),
+    ),
+    "api:cluster-host-key": (Route("manage", "lab-cluster", "post", body=SHOWN_KEY),),
     # datasets: structures
     "datasets:structures": (Route("list", "structure"),),
     "datasets:structure-new": (create(elements="Si"),),

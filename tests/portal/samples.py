@@ -15,7 +15,7 @@ from jobs.states import State
 from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
-from tests.jobs.factories import make_job
+from tests.jobs.factories import make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
 from tests.potentials.factories import (
     make_potential,
@@ -80,6 +80,7 @@ def make_world() -> World:
         "invitation": invitation,
         "secret": secret,
         "token": token,
+        "lab-cluster": make_far_cluster(people["manager"], lab),
         "membership": make_user(lab).memberships.get(),
     }
     return World(lab, people, objects, own)

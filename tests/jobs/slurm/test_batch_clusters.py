@@ -79,11 +79,6 @@ def test_a_run_goes_all_the_way(create, until):
     assert replay(history(job)) == State.DONE
 
 
-def test_a_bad_status_is_a_failure(create, until):
-    job = until(create(status=3), State.FAILED, seconds=30)
-    assert "status 3" in job.reason
-
-
 def test_runs_wait_in_the_queue_with_a_reason_and_are_cancelled_there(create, until, owner, slurm):
     first, second = create({"threads": 2}, seconds=60), create({"threads": 2})
     until(first, State.RUNNING, seconds=30)

@@ -1,0 +1,170 @@
+"""Pages on which a lab's managers register, connect and change clusters."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.debug import sensitive_post_parameters
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from jobs import registration
+from jobs.forms import ClusterForm, CredentialForm
+from jobs.keys import fingerprint
+from jobs.models import Cluster
+from jobs.placement import queues_of
+from jobs.presets import PRESETS
+from jobs.probing import LABELS
+from jobs.selectors import clusters_managed_by, clusters_visible_to
+from jobs.transports.ssh_pool import hops_of
+from labs.exceptions import Refused
+from labs.models import Role
+from labs.views.forms import refusals_as_messages
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def new(request: HttpRequest) -> HttpResponse:
+    """Register a cluster, beginning with what a preset proposes."""
+    lab: Any = getattr(request, "lab", None)
+    if lab is None or getattr(request, "role", None) != Role.MANAGER:
+        raise PermissionDenied(_("Only managers of a lab register its clusters."))
+    preset = PRESETS.get(request.GET.get("preset", ""))
+    form = ClusterForm(request.POST or None, initial=preset.values if preset else {})
+    if request.method == "POST" and form.is_valid():
+        try:
+            cluster = registration.cluster_create(
+                owner=request.user, lab=lab, settings=form.settings
+            )
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            registration.probe_ask(cluster=cluster, actor=request.user)
+            messages.success(request, _("Registered. Confirm its host key and install the key."))
+            return redirect("jobs:cluster", cluster.public_id)
+    presets = [(word, preset.title) for word, preset in PRESETS.items()]
+    return render(request, "jobs/cluster_form.html", {"form": form, "presets": presets})
+
+
+@never_cache
+@require_GET
+def detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show a cluster: how it is reached, what the probe found, what it offers."""
+    cluster = _visible(request, public_id)
+    may_manage = clusters_managed_by(request.user).filter(pk=cluster.pk).exists()
+    checks = [
+        {**check, "label": LABELS[check["name"]]} for check in cluster.probe.get("checks", ())
+    ]
+    context = {
+        "cluster": cluster,
+        "may_manage": may_manage,
+        "hosts": _hosts(cluster) if may_manage else [],
+        "checks": checks if may_manage else [],
+        "asked": bool(cluster.probe.get("asked")),
+        "queues": queues_of(cluster),
+        "generate_fields": [("method", "generate")],
+        "credential": getattr(cluster, "credential", None) if may_manage else None,
+    }
+    return render(request, "jobs/cluster.html", context)
+
+
+def _hosts(cluster: Cluster) -> list[dict[str, str]]:
+    """Return each hop with the fingerprint that was confirmed and the one it shows now."""
+    if cluster.transport != "ssh":
+        return []
+    shown = cluster.probe.get("host_keys", {})
+    return [
+        {
+            "place": hop.place,
+            "confirmed": _print(cluster.known_hosts.get(hop.place)),
+            "shown": _print(shown.get(hop.place)),
+        }
+        for hop in hops_of(cluster)
+    ]
+
+
+def _print(line: str | None) -> str:
+    return fingerprint(line) if line else ""
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+def edit(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    cluster = _managed(request, public_id)
+    form = ClusterForm(request.POST or None, initial=asdict(registration.settings_of(cluster)))
+    if request.method == "POST" and form.is_valid():
+        try:
+            registration.cluster_update(cluster=cluster, actor=request.user, settings=form.settings)
+        except Refused as refusal:
+            form.add_error(None, str(refusal))
+        else:
+            registration.probe_ask(cluster=cluster, actor=request.user)
+            messages.success(request, _("The cluster is changed."))
+            return redirect("jobs:cluster", cluster.public_id)
+    return render(request, "jobs/cluster_form.html", {"form": form, "cluster": cluster})
+
+
+@require_POST
+@sensitive_post_parameters("secret", "passphrase")
+def credential(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Take a key, password or code, or make a new key."""
+    cluster = _managed(request, public_id)
+    form = CredentialForm(request.POST)
+    with refusals_as_messages(request):
+        if not form.is_valid():
+            raise Refused(_("Choose a way to sign in."))
+        registration.credential_set(cluster=cluster, actor=request.user, **form.cleaned_data)
+        messages.success(request, _("Stored, encrypted. It is never shown again."))
+    return redirect("jobs:cluster", public_id)
+
+
+@require_POST
+def confirm(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Trust a host key."""
+    cluster = _managed(request, public_id)
+    with refusals_as_messages(request):
+        registration.host_key_confirm(
+            cluster=cluster,
+            actor=request.user,
+            place=request.POST.get("place", ""),
+            shown=request.POST.get("fingerprint", ""),
+        )
+        messages.success(request, _("The host key is confirmed."))
+    return redirect("jobs:cluster", public_id)
+
+
+@require_POST
+def probe(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Have a worker look at the cluster."""
+    registration.probe_ask(cluster=_managed(request, public_id), actor=request.user)
+    return redirect("jobs:cluster", public_id)
+
+
+@require_POST
+def set_open(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Open the cluster for new runs, or close it."""
+    registration.cluster_open(
+        cluster=_managed(request, public_id),
+        actor=request.user,
+        is_active=request.POST.get("open") == "1",
+    )
+    return redirect("jobs:cluster", public_id)
+
+
+def _visible(request: HttpRequest, public_id: UUID) -> Cluster:
+    clusters = clusters_visible_to(request.user).select_related("lab", "owner", "credential")
+    return get_object_or_404(clusters, public_id=public_id)
+
+
+def _managed(request: HttpRequest, public_id: UUID) -> Cluster:
+    cluster = _visible(request, public_id)
+    if not clusters_managed_by(request.user).filter(pk=cluster.pk).exists():
+        raise PermissionDenied(_("Only managers of its lab set up a cluster."))
+    return cluster
