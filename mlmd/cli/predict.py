@@ -11,14 +11,16 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
+from mlmd.aenet.evaluator import AenetEvaluator
+from mlmd.aenet.files import is_network, load_aenet
 from mlmd.cli.output import Bar, format_table, print_json
 from mlmd.cli.structures import Input, open_input, print_issues
 from mlmd.errors import InvalidInput
 from mlmd.formats import FrameFormat
 from mlmd.frame import Frame
-from mlmd.hdnnp.evaluator import Evaluation, Evaluator
-from mlmd.hdnnp.files import load_potential
-from mlmd.hdnnp.potential import Potential
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation, Evaluator
+from mlmd.hdnnp.files import INPUT, load_potential
+from mlmd.hdnnp.potential import Units
 from mlmd.units import ENERGY, LENGTH
 
 
@@ -79,14 +81,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Predict; return the exit code."""
-    potential = load_potential(arguments.potential, arguments.length_unit, arguments.energy_unit)
-    evaluator = Evaluator(potential, arguments.threads)
+    evaluator, units = _open_potential(arguments)
     damaged, rows = False, []
     errors = _Errors()
     for path in arguments.files:
-        source = open_input(path, potential.units.length, potential.units.energy)
+        source = open_input(path, units.length, units.energy)
         bar = Bar(path.name, None)
-        for prediction in _predict(source, potential, evaluator):
+        for prediction in _predict(source, units, evaluator):
             errors.add(prediction)
             if arguments.json:
                 print_json(_as_object(prediction), indent=None)
@@ -103,8 +104,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 1 if damaged else 0
 
 
-def _predict(source: Input, potential: Potential, evaluator: Evaluator) -> Iterator[Prediction]:
-    units = potential.units
+def _open_potential(arguments: argparse.Namespace) -> tuple[AtomwiseEvaluator, Units]:
+    """Return an evaluator for the folder of either family, and the units of its files."""
+    folder: Path = arguments.potential
+    if not (folder / INPUT).is_file() and any(map(is_network, folder.glob("*"))):
+        return AenetEvaluator(load_aenet(folder), arguments.threads), Units()
+    potential = load_potential(folder, arguments.length_unit, arguments.energy_unit)
+    return Evaluator(potential, arguments.threads), potential.units
+
+
+def _predict(source: Input, units: Units, evaluator: AtomwiseEvaluator) -> Iterator[Prediction]:
     is_n2p2 = source.format == FrameFormat.N2P2.value
     scale = Scale(units.length, units.energy) if is_n2p2 else Scale("angstrom", "ev")
     for index, frame in enumerate(source.frames):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
 from itertools import combinations
@@ -12,6 +13,7 @@ import pytest
 from ase.data import atomic_numbers
 
 import mlmd
+from mlmd.__main__ import main
 from mlmd.aenet.calculator import AenetCalculator
 from mlmd.aenet.evaluator import AenetEvaluator
 from mlmd.aenet.files import load_aenet, read_network
@@ -237,3 +239,15 @@ def test_ase_gets_energy_forces_and_stress(folder):
     assert atoms.get_stress().shape == (6,)
     assert atoms.get_potential_energies().sum() == pytest.approx(atoms.get_potential_energy())
     assert set(atoms.numbers) == {atomic_numbers["O"], atomic_numbers["H"]}
+
+
+def test_predict_takes_a_folder_of_networks(folder, tmp_path, capsys):
+    water = tmp_path / "water.xyz"
+    water.write_text("3\n\nO 0 0 0\nH 0.96 0 0\nH -0.2 0.9 0\n")
+    assert main(["predict", "--potential", str(folder), str(water), "--json"]) == 0
+    printed = json.loads(capsys.readouterr().out)
+    found = AenetEvaluator(load_aenet(folder)).compute(
+        [8, 1, 1], [[0, 0, 0], [0.96, 0, 0], [-0.2, 0.9, 0]], np.zeros((3, 3)), False
+    )
+    assert printed["energy"] == pytest.approx(found.energy, rel=1e-12)
+    np.testing.assert_allclose(printed["forces"], found.forces, atol=1e-12)
