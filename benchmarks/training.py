@@ -2,7 +2,7 @@
 
     PYTHONPATH=. python benchmarks/training.py [--threads 1] [--seeds 3] [--effort normal] [--split random]
     PYTHONPATH=. python benchmarks/training.py --data input.data --length-unit bohr --energy-unit hartree
-    PYTHONPATH=. python benchmarks/training.py --synthetic 10000 100 --epochs 1 --seeds 1 --threads 2
+    PYTHONPATH=. python benchmarks/training.py --synthetic 10000 100 --radial-only --epochs 1 --seeds 1
 
 Prints one line per seed: held-out errors, best epoch, seconds; then the largest memory in use.
 ``--synthetic`` makes crystals of so many frames and atoms with a pair potential's labels, to
@@ -78,6 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path)
     parser.add_argument("--synthetic", type=int, nargs=2, metavar=("FRAMES", "ATOMS"))
+    parser.add_argument("--radial-only", action="store_true", help="as much memory in less time")
     parser.add_argument("--length-unit", default="angstrom")
     parser.add_argument("--energy-unit", default="ev")
     parser.add_argument("--threads", type=int, default=1)
@@ -89,6 +90,8 @@ def main() -> None:
     frames = read(arguments)
     settings = automatic_settings(frames, arguments.effort)
     settings = replace(settings, split=arguments.split, threads=arguments.threads)
+    if arguments.radial_only:
+        settings = replace(settings, angular_widths="")
     if arguments.epochs:
         settings = replace(settings, epochs=arguments.epochs)
     atoms, elements = sum(map(len, frames)), {int(z) for f in frames for z in f.numbers}

@@ -226,13 +226,13 @@ class TrainingSettings:
             expert=True,
         ),
     )
-    energy_window: float | None = field(
-        default=None,
+    energy_window: float = field(
+        default=0.0,
         metadata=_about(
             "Energy window",
-            "A frame so far above the lowest energy counts half, higher ones less; empty: all "
+            "A frame so far above the lowest energy counts half, higher ones less; 0: all "
             "count the same.",
-            unit="eV/atom", expert=True, minimum=0.001, maximum=1000.0,
+            unit="eV/atom", expert=True, minimum=0.0, maximum=1000.0,
         ),
     )  # fmt: skip
     uncertain_weight: float = field(

@@ -17,7 +17,7 @@ def frame_weights(
     frames: Sequence[Frame],
     heights: Sequence[float | None],
     by_kind: Mapping[str, float],
-    energy_window: float | None,
+    energy_window: float,
     uncertain_weight: float,
 ) -> tuple[float, ...]:
     """Return the weight of every frame.
@@ -27,7 +27,7 @@ def frame_weights(
         heights: their energies per atom above the atoms' own, eV, or None.
         by_kind: weights of kinds; others count 1.
         energy_window: eV/atom; a frame so far above the lowest one counts half:
-            1/(1 + (height/window)²). None: all count the same.
+            1/(1 + (height/window)²). 0: all count the same.
         uncertain_weight: of frames whose electronic cycle didn't converge, or whose labels
             come from another potential.
     """
@@ -38,7 +38,7 @@ def frame_weights(
         weight = by_kind.get(group_of(frame), 1.0)
         if frame.scf_converged is False or frame.label_source == "ml":
             weight *= uncertain_weight
-        if energy_window is not None and height is not None:
+        if energy_window > 0.0 and height is not None:
             weight /= 1.0 + ((height - lowest) / energy_window) ** 2
         weights.append(weight)
     return tuple(weights)

@@ -47,7 +47,7 @@ def test_height_and_doubt_lower_a_weight():
     assert frame_weights(given, heights, {"far": 2.0}, 1.0, 0.3) == pytest.approx(
         (1, 0.2, 0.3, 0.6)
     )
-    assert frame_weights(given, heights, {}, None, 1.0) == (1.0, 1.0, 1.0, 1.0)
+    assert frame_weights(given, heights, {}, 0.0, 1.0) == (1.0, 1.0, 1.0, 1.0)
 
 
 def test_a_weight_multiplies_squared_errors():
