@@ -9,7 +9,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from datasets.models import Dataset, DatasetVersion, Frame, SavedSearch, Structure, Upload
 from datasets.querysets import FrameQuerySet, VersionQuerySet, within_number
@@ -49,6 +49,18 @@ def frames_left_out(dataset: Dataset) -> FrameQuerySet:
         return Frame.objects.none()
     rows: FrameQuerySet = Frame.objects.filter(dataset=dataset, removed_in=draft.number)
     return rows.order_by("-pk")
+
+
+def sources_of(user: Any, dataset: Dataset) -> list[tuple[Dataset, int]]:
+    """Return the visible datasets that frames of this one were copied from, with how many."""
+    counts = dict(
+        Frame.objects.filter(dataset=dataset, copied_from__isnull=False)
+        .order_by()
+        .values_list("copied_from__dataset")
+        .annotate(n=Count("pk"))
+    )
+    seen = Dataset.objects.visible_to(user).in_bulk(list(counts))
+    return [(seen[key], counts[key]) for key in sorted(seen)]
 
 
 def searches_visible_to(user: Any) -> OwnedQuerySet:

@@ -54,6 +54,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/schema/", schema.document_schema, name="schema"),
     path("data/schema/frame.json", schema.document_schema_file, name="schema-file"),
     path("data/frames/", frames.frame_catalog, name="frames"),
+    path("data/frames/collect/", searches.frames_collect, name="collect"),
     path("data/frames/searches/", searches.saved_search_new, name="search-save"),
     path(
         "data/frames/searches/<uuid:public_id>/delete/",

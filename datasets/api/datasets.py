@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import HttpResponseBase
+from django.http import HttpResponseBase, QueryDict
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from datasets.access import editable_or_403, visible_or_404
 from datasets.api.labs import lab_of
 from datasets.api.serializers import (
+    CollectSerializer,
     ComparisonSerializer,
     DatasetSerializer,
     EventSerializer,
@@ -30,6 +31,7 @@ from datasets.api.serializers import (
     VersionSerializer,
     WithdrawSerializer,
 )
+from datasets.catalog import catalog_query
 from datasets.citation import CITATION_FILES
 from datasets.comparison import versions_compare
 from datasets.credits import Credits, authors_from_json
@@ -40,6 +42,7 @@ from datasets.outliers import outliers_find
 from datasets.search import by_elements, by_words
 from datasets.selectors import datasets_visible_to, versions_visible_to
 from datasets.services import (
+    dataset_collect,
     dataset_create,
     dataset_delete,
     dataset_publish,
@@ -98,6 +101,22 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         asked.is_valid(raise_exception=True)
         values, credited = _credited(asked.validated_data)
         made = dataset_create(owner=request.user, lab=lab_of(request), credited=credited, **values)
+        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Copy the frames that a search finds into a new dataset",
+        request=CollectSerializer,
+        responses={201: DatasetSerializer},
+    )
+    @action(detail=False, methods=["post"])
+    def collect(self, request: Request) -> Response:
+        asked = CollectSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        query = QueryDict(asked.validated_data["query"])
+        frames = catalog_query(request.user, query).frames(request.user)
+        made = dataset_collect(
+            owner=request.user, lab=lab_of(request), frames=frames, **asked.validated_data
+        )
         return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(summary="Change what is said of a dataset")

@@ -122,8 +122,8 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
     def get_queryset(self) -> Any:
         user, query = self.request.user, self.request.query_params
         if self.action != "list":
-            return frames_visible_to(user).select_related("dataset", "calculation")
-        rows = catalog_query(user, query).frames(user).select_related("dataset")
+            return frames_visible_to(user).select_related("dataset", "calculation", "copied_from")
+        rows = catalog_query(user, query).frames(user).select_related("dataset", "copied_from")
         return ordered(rows, query.get("sort"), FRAME_ORDER, "added")
 
     def get_serializer_class(self) -> Any:

@@ -154,6 +154,16 @@ class SplitSerializer(serializers.Serializer):
     seed = serializers.IntegerField(default=1, min_value=0, max_value=2**31 - 1)
 
 
+class CollectSerializer(serializers.Serializer):
+    """A search whose frames become a new dataset."""
+
+    name = serializers.CharField(max_length=200)
+    query = serializers.CharField(
+        max_length=2000, allow_blank=True, help_text="As after the ? of `/frames/`."
+    )
+    visibility = serializers.ChoiceField(choices=Visibility.choices, default=Visibility.LAB)
+
+
 class PublishSerializer(serializers.Serializer):
     notes = serializers.CharField(required=False, default="", allow_blank=True, max_length=400)
     split = SplitSerializer(required=False, help_text="Left out: as the last version, or none.")
@@ -225,12 +235,16 @@ class FrameSerializer(serializers.ModelSerializer):
 
     dataset = serializers.UUIDField(source="dataset.public_id", read_only=True)
     elements = serializers.ListField(child=serializers.CharField(), read_only=True)
+    copied_from = serializers.UUIDField(
+        source="copied_from.public_id", read_only=True, default=None, allow_null=True
+    )
 
     class Meta:
         model = Frame
         fields = [
             "public_id",
             "dataset",
+            "copied_from",
             "added_in",
             "removed_in",
             "formula",

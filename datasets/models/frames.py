@@ -101,6 +101,9 @@ class Frame(models.Model):
     )
     # RESTRICT, not PROTECT: deleting a dataset takes both sides away.
     calculation = models.ForeignKey(Calculation, on_delete=models.RESTRICT, related_name="frames")
+    copied_from = models.ForeignKey(
+        "self", on_delete=models.SET_NULL, null=True, related_name="copies"
+    )
     added_in = models.PositiveIntegerField(null=True)
     removed_in = models.PositiveIntegerField(null=True)
 

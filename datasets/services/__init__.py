@@ -1,5 +1,6 @@
 """The only writers of structures, datasets, frames and uploads."""
 
+from datasets.services.copies import dataset_collect
 from datasets.services.datasets import (
     bundled_silicon_dataset,
     dataset_create,
@@ -27,6 +28,7 @@ from datasets.services.versions import dataset_publish, version_verify, version_
 
 __all__ = [
     "bundled_silicon_dataset",
+    "dataset_collect",
     "dataset_create",
     "dataset_delete",
     "dataset_publish",

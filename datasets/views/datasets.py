@@ -25,7 +25,7 @@ from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.optimade.links import entries_url
 from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
-from datasets.selectors import datasets_visible_to
+from datasets.selectors import datasets_visible_to, sources_of
 from datasets.services import (
     bundled_silicon_dataset,
     dataset_create,
@@ -147,6 +147,7 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "may_edit": editable and not dataset.withdrawn_at,
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,
         "authors": authors_from_json(dataset.authors),
+        "sources": sources_of(request.user, dataset),
         "entries_url": entries_url(dataset),
         "events": dataset_history(request.user, dataset)[:EVENTS_SHOWN],
         **_citable(versions, chosen),

@@ -129,6 +129,10 @@ def frame_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "stress": None if frame.stress is None else frame.stress.tolist(),
         "lengths": np.linalg.norm(frame.cell, axis=1).tolist(),
         "twins": _twins(request, row),
+        "source": frames_visible_to(request.user)
+        .filter(pk=row.copied_from_id)
+        .select_related("dataset")
+        .first(),
         "before": current.filter(pk__lt=row.pk).order_by("-pk").first(),
         "after": current.filter(pk__gt=row.pk).order_by("pk").first(),
         "downloads": [
