@@ -8,6 +8,7 @@ from datasets.api.frames import FrameViewSet
 from datasets.api.searches import SavedSearchViewSet
 from datasets.api.structures import StructureViewSet
 from datasets.api.uploads import UploadViewSet
+from datasets.dft.api import DftViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("structures", StructureViewSet, basename="structure")
@@ -16,4 +17,5 @@ router.register("versions", VersionViewSet, basename="version")
 router.register("frames", FrameViewSet, basename="frame")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("uploads", UploadViewSet, basename="upload")
+router.register("dft", DftViewSet, basename="dft")
 urlpatterns: list[URLPattern | URLResolver] = router.urls

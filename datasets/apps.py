@@ -5,3 +5,9 @@ from django.utils.translation import gettext_lazy as _
 class DatasetsConfig(AppConfig):
     name = "datasets"
     verbose_name = _("Teacher data")
+
+    def ready(self) -> None:
+        # Models have to be loaded before the kind can refer to them.
+        from datasets.dft.kinds import register_dft
+
+        register_dft()

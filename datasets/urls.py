@@ -2,6 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
+from datasets.dft import views as dft
 from datasets.views import (
     datasets,
     frames,
@@ -42,6 +43,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path(
         "structures/<uuid:public_id>/delete/", structures.structure_remove, name="structure-delete"
     ),
+    path("structures/compute/", dft.dft_new, name="dft-new"),
+    path("structures/compute/preview/", dft.dft_preview, name="dft-preview"),
+    path("dft/<uuid:public_id>/", dft.dft_detail, name="dft"),
+    path("dft/<uuid:public_id>/retry/", dft.dft_again, name="dft-retry"),
     path("uploads/<uuid:public_id>/", uploads.upload_detail, name="upload-detail"),
     path("uploads/<uuid:public_id>/original/", uploads.upload_original, name="upload-original"),
     path("uploads/<uuid:public_id>/cancel/", uploads.upload_stop, name="upload-cancel"),

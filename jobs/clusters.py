@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -14,10 +15,12 @@ from jobs.models import Cluster, Job
 from jobs.script import Recipe
 from mlmd.launch import Resources
 
+FOUND_HERE = ("pw.x",)  # programs that the built-in cluster offers when they are installed
+
 
 def recipes_of(cluster: Cluster) -> dict[str, Recipe]:
     """Return how each code starts on the cluster, by the code's name."""
-    recipes = {"mlmd": _mlmd_here()} if cluster.is_builtin else {}
+    recipes = _recipes_here() if cluster.is_builtin else {}
     for code, entry in cluster.recipes.items():
         recipes[code] = Recipe(
             argv=(*_contained(cluster, entry), *entry["argv"]),
@@ -35,6 +38,15 @@ def _contained(cluster: Cluster, entry: Mapping[str, Any]) -> tuple[str, ...]:
     runtime = cluster.options.get("container", "apptainer")
     binds = [f"--bind={folder}" for folder in (cluster.work_dir, *entry.get("binds", ()))]
     return (runtime, "exec", *binds, image)
+
+
+def _recipes_here() -> dict[str, Recipe]:
+    recipes = {"mlmd": _mlmd_here()}
+    for code in FOUND_HERE:
+        program = shutil.which(code)
+        if program:
+            recipes[code] = Recipe((program,), {})
+    return recipes
 
 
 def _mlmd_here() -> Recipe:

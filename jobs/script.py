@@ -39,7 +39,9 @@ await() {
     [ -z "$caught" ] && break
   done
   child=
-  if [ "$code" -ne 0 ]; then finish "$code" "${cause:-failed}"; fi
+  if [ "$code" -ne 0 ] && { [ -z "$2" ] || [ -n "$cause" ]; }; then
+    finish "$code" "${cause:-failed}"
+  fi
 }
 next() {
   [ -n "$cause" ] && finish 143 "$cause"
@@ -151,5 +153,6 @@ def _command_lines(
     call += f" < {shlex.quote(command.stdin or '/dev/null')}"
     if command.stdout:
         call += f" > {shlex.quote(command.stdout)}"
+    await_line = 'await "$!" lenient' if command.may_fail else 'await "$!"'
     exports = [f"export {name}={shlex.quote(v)}" for name, v in sorted(recipe.environment.items())]
-    return [f"next {number}", *recipe.setup, *exports, f"{call} &", 'await "$!"']
+    return [f"next {number}", *recipe.setup, *exports, f"{call} &", await_line]

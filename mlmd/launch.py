@@ -17,12 +17,15 @@ class Command:
         stdin: file in the run directory to read, or None.
         stdout: file in the run directory that takes standard output, or None for the job's log.
         mpi: whether the program is started on all of the job's processes.
+        may_fail: go on with the next command when this one ends with an error, as batches
+            do whose members are judged one by one.
     """
 
     argv: tuple[str, ...]
     stdin: str | None = None
     stdout: str | None = None
     mpi: bool = False
+    may_fail: bool = False
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Launch:
     """A prepared run directory.
 
     Args:
-        commands: run one after another; the first that fails ends the run.
+        commands: run one after another; the first that fails ends the run, unless it may.
         fetch: glob patterns, relative to the run directory, brought back at the end.
         live: the files among them worth refreshing while the run goes on.
         resources: what the commands need.

@@ -19,6 +19,7 @@ TITLES: dict[str, str | Promise] = {
     "frames": _("Frames"),
     "saved-searches": _("Saved searches"),
     "uploads": _("Uploads"),
+    "dft": _("DFT runs"),
     "potentials": _("Potentials"),
     "trainings": _("Training runs"),
     "simulations": _("MD runs"),

@@ -112,6 +112,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 MEDIA_ROOT = VAR_DIR / "media"
 JOBS_DIR = VAR_DIR / "jobs"  # the site's copy of every job's files
 LOCAL_CLUSTER_DIR = VAR_DIR / "local-cluster"  # work folder of the cluster `local`
+PSEUDO_DIR = VAR_DIR / "pseudo"  # UPF files for Quantum ESPRESSO; copied into each run that needs them
 MLMD_LEASE_SECONDS = float(os.environ.get("MLMD_LEASE_SECONDS", 30))
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_PERMISSIONS = 0o640

@@ -14,6 +14,7 @@ from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
+from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
 from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
 from mlmd.structure import bulk_repeats
@@ -22,7 +23,6 @@ from potentials.clusters import default_threads, most_threads
 from potentials.models import Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest, uncovered_elements
-from potentials.settings_forms import plain_number, settings_fields, settings_values
 
 MOST_LISTED = 400  # structures offered in the list; older ones are reached from their page
 MOST_STAGES = 50

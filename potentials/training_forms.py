@@ -15,6 +15,7 @@ from datasets.selectors import versions_usable_by
 from jobs.selectors import clusters_usable_by
 from labs.exceptions import Refused
 from labs.models import Visibility
+from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
 from potentials.choices import VersionField
 from potentials.clusters import default_threads, most_threads
@@ -22,7 +23,6 @@ from potentials.families import FAMILIES
 from potentials.models import Effort, Training
 from potentials.requests import family_settings
 from potentials.services.trainings import TrainingRequest
-from potentials.settings_forms import plain_number, settings_fields, settings_values
 
 PREFIX = "set-"  # in front of the family's settings, which could share a name with ours
 SKIPPED = ("threads",)  # asked for once, as the number of cores

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from jobs.files import job_folder
 from labs.exceptions import Refused
 from labs.selectors import may_create
+from labs.settings_forms import settings_rows
 from potentials import cards
 from potentials.families import FAMILIES
 from potentials.models import Potential
@@ -27,7 +28,6 @@ from potentials.selectors import (
     simulations_visible_to,
 )
 from potentials.services.potentials import potential_delete, potential_update
-from potentials.settings_forms import settings_rows
 from potentials.training_plots import QUANTITIES, has_parity, parity_figure
 
 PAGE_SIZES = (25, 50, 100)

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.selectors import structures_visible_to
 from jobs.files import job_folder
 from labs.exceptions import Refused
+from labs.settings_forms import settings_rows, wrong_labels
 from mlmd.errors import MlmdError
 from mlmd.md import MDSettings
 from potentials import observations
@@ -30,7 +31,6 @@ from potentials.services.simulations import (
     simulation_start,
     simulation_structure_save,
 )
-from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.simulation_forms import (
     ENSEMBLES,
     STAGE_KINDS,

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.selectors import versions_usable_by
 from jobs.files import job_folder
 from labs.exceptions import Refused
+from labs.settings_forms import settings_rows, wrong_labels
 from mlmd.errors import MlmdError
 from potentials.data_facts import data_facts
 from potentials.estimates import training_plan
@@ -24,7 +25,6 @@ from potentials.models import Potential, Training
 from potentials.names import file_stem
 from potentials.selectors import trainings_visible_to
 from potentials.services.trainings import training_delete, training_start
-from potentials.settings_forms import settings_rows, wrong_labels
 from potentials.training_forms import TrainingForm, training_initial
 from potentials.training_plots import CURVE_FILE, QUANTITIES, learning_curve
 from potentials.views.common import job_file, live, run_context

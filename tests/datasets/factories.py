@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
@@ -20,9 +21,13 @@ from datasets.services import (
     structure_build,
     upload_create,
 )
+from jobs.files import job_folder
+from jobs.models import Job
+from jobs.states import State
 from labs.models import Lab, User
 from mlmd.formats import write_frames
 from mlmd.frame import Calculation, Frame
+from tests.jobs.factories import make_job
 
 LEVEL = Calculation(
     code="espresso", version="6.7", functional="PBE", cutoff_energy=400.0, source_name="pw.xml"
@@ -137,3 +142,23 @@ def make_exchange(owner: User, lab: Lab) -> list[DatasetVersion]:
     ]
     several = make_version(owner, lab, "public", frames=frames, name="Several elements")
     return [silicon.versions.get(), several]
+
+
+def make_dft_run(owner: User, lab: Lab, visibility: str, dataset: Dataset) -> Job:
+    """Return a DFT run that is done, of one structure that failed in it."""
+    structure = make_structure(owner, lab, visibility)
+    entry = {"id": str(structure.public_id), "name": structure.name}
+    spec = {"structures": [entry], "settings": {}, "pseudopotentials": {}, "frame_kind": ""}
+    job = make_job(
+        owner,
+        lab,
+        visibility,
+        State.DONE,
+        kind="dft",
+        spec={**spec, "dataset": str(dataset.public_id)},
+    )
+    outcome = {"structure": entry["id"], "name": entry["name"], "outcome": "failed"}
+    folder = job_folder(job)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "outcomes.json").write_text(json.dumps({"outcomes": [outcome]}))
+    return job

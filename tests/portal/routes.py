@@ -178,6 +178,14 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     ),
     "api:structure-download": (read("structure", file_format="cif"),),
     "api:structure-viewer": (read("structure"),),
+    # datasets: DFT runs. Without pw.x the form says so: tests/datasets/test_dft.py starts them.
+    "datasets:dft-new": (OWN,),
+    "datasets:dft-preview": (OWN_POST,),
+    "datasets:dft": (read("dft"),),
+    "datasets:dft-retry": (change("dft"),),
+    "api:dft-list": (Route("list", "dft"), create(structures=["<structure>"], lab="<lab>")),
+    "api:dft-detail": (read("dft"),),
+    "api:dft-retry": (change("dft"),),
     # datasets: uploads
     "datasets:upload": (create(name="New", file="<file>"),),
     "datasets:upload-detail": (read("upload"),),

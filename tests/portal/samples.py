@@ -15,6 +15,7 @@ from jobs.states import State
 from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
+from tests.datasets.factories import make_dft_run
 from tests.jobs.factories import make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
 from tests.potentials.factories import (
@@ -27,7 +28,7 @@ from tests.potentials.factories import (
 
 ROLES = ("stranger", "guest", "member", "manager", "owner")
 KINDS = (
-    *("structure", "dataset", "version", "frame", "upload", "search"),
+    *("structure", "dataset", "version", "frame", "upload", "search", "dft"),
     *("job", "training", "potential", "simulation"),
 )
 
@@ -108,6 +109,7 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
             owner=owner, lab=lab, name=visibility, query="elements=Si", visibility=visibility
         ),
         "job": job,
+        "dft": make_dft_run(owner, lab, visibility, version.dataset),
         "training": training,
         "potential": make_potential(owner, lab, visibility),
         "simulation": simulation,

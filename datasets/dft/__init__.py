@@ -1,0 +1,1 @@
+"""DFT runs: structures go out, labelled frames come into a dataset."""

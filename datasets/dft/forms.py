@@ -1,0 +1,132 @@
+"""The form of a DFT run: structures, protocol and dataset; every keyword on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+from django.utils.translation import gettext_lazy as _
+
+from datasets.dft.services import DftRequest
+from datasets.models import Dataset, Structure
+from jobs.selectors import clusters_usable_by
+from labs.models import Visibility
+from labs.settings_forms import settings_fields, settings_values
+from mlmd.codes.espresso_settings import (
+    PRESET_FIELDS,
+    EspressoSettings,
+    Protocol,
+    protocol_settings,
+)
+from mlmd.errors import MlmdError
+
+EXPERT = {"data-expert": "true"}
+PREFIX = "set-"
+PROTOCOL_WORDS = {
+    Protocol.FAST: _("fast: a first look, 30 Ry"),
+    Protocol.MODERATE: _("moderate: good for most data, 45 Ry"),
+    Protocol.PRECISE: _("precise: when errors matter more than time, 70 Ry"),
+}
+
+
+class DftForm(forms.Form):
+    """Which structures, how precisely, into which dataset."""
+
+    structures = forms.ModelMultipleChoiceField(
+        label=_("Structures"), queryset=None, to_field_name="public_id"
+    )
+    protocol = forms.ChoiceField(
+        label=_("Protocol"),
+        choices=[(protocol.value, words) for protocol, words in PROTOCOL_WORDS.items()],
+        initial=Protocol.MODERATE.value,
+    )
+    dataset = forms.ModelChoiceField(
+        label=_("Dataset that takes the frames"),
+        queryset=None,
+        required=False,
+        to_field_name="public_id",
+        empty_label=_("a new dataset"),
+    )
+    dataset_name = forms.CharField(
+        label=_("Name of the new dataset"),
+        required=False,
+        max_length=200,
+        help_text=_("Empty: named after the structures."),
+    )
+    cluster = forms.ModelChoiceField(label=_("Run on"), queryset=None, to_field_name="public_id")
+    frame_kind = forms.CharField(
+        label=_("Kind of configuration"),
+        required=False,
+        max_length=120,
+        help_text=_("Such as liquid; groups errors later."),
+        widget=forms.TextInput(EXPERT),
+    )
+    processes = forms.IntegerField(
+        label=_("Processes"),
+        min_value=1,
+        max_value=4096,
+        initial=1,
+        help_text=_("More than one start with MPI."),
+        widget=forms.NumberInput(EXPERT),
+    )
+    hours = forms.FloatField(
+        label=_("Time limit"),
+        required=False,
+        min_value=0.01,
+        max_value=1000,
+        help_text=_("Of all structures together, h; empty: six times the estimate."),
+        widget=forms.NumberInput({**EXPERT, "step": "any", "data-unit": "h"}),
+    )
+    visibility = forms.ChoiceField(
+        label=_("Who can see it"),
+        choices=Visibility.choices,
+        initial=Visibility.LAB,
+        widget=forms.Select(EXPERT),
+    )
+
+    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        querysets = {
+            "structures": Structure.objects.visible_to(user).order_by("-pk"),
+            "dataset": Dataset.objects.editable_by(user).filter(withdrawn_at=None),
+            "cluster": clusters_usable_by(user),
+        }
+        for name, queryset in querysets.items():
+            field = self.fields[name]
+            if isinstance(field, forms.ModelChoiceField):
+                field.queryset = queryset
+        self.fields["cluster"].initial = querysets["cluster"].first()
+        self.fields.update(
+            settings_fields(
+                EspressoSettings, EspressoSettings(), open_ended=PRESET_FIELDS, prefix=PREFIX
+            )
+        )
+        for name in PRESET_FIELDS:
+            self.fields[PREFIX + name].widget.attrs["data-default"] = _("as the protocol says")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if not self.errors:
+            changed = settings_values(EspressoSettings, cleaned, PREFIX)
+            try:
+                cleaned["settings"] = protocol_settings(cleaned["protocol"], **changed)
+            except MlmdError as error:
+                raise ValidationError(str(error)) from error
+        return cleaned
+
+    def request(self) -> DftRequest:
+        """Return what to start; the form is valid."""
+        values = self.cleaned_data
+        hours = values["hours"]
+        return DftRequest(
+            structures=list(values["structures"]),
+            settings=values["settings"],
+            cluster=values["cluster"],
+            dataset=values["dataset"],
+            dataset_name=values["dataset_name"],
+            frame_kind=values["frame_kind"],
+            processes=values["processes"],
+            walltime_s=int(hours * 3600) if hours else None,
+            visibility=values["visibility"],
+        )

@@ -1,0 +1,1 @@
+"""External programs, one file each: inputs written, a `Launch` composed, outputs read."""

@@ -1,0 +1,228 @@
+"""Settings of a Quantum ESPRESSO calculation and the protocols that preset them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
+from typing import Any
+
+from mlmd.errors import InvalidInput
+from mlmd.settings import check, from_mapping
+
+WHERE = "Quantum ESPRESSO settings"
+NAMELISTS = ("CONTROL", "SYSTEM", "ELECTRONS", "IONS", "CELL")
+# Where files lie and which atoms there are is decided by the run directory, not by a person.
+_OURS = frozenset(
+    {
+        *("calculation", "prefix", "outdir", "wfcdir", "pseudo_dir"),
+        *("ibrav", "nat", "ntyp", "tprnfor", "tstress", "disk_io"),
+    }
+)
+_LINE = re.compile(
+    r"(?P<namelist>[A-Za-z]+)\s*:\s*(?P<key>[A-Za-z]\w*(\(\d+(,\d+)*\))?)\s*=(?P<value>.+)"
+)
+_VALUE = re.compile(
+    r"[-+]?\d*\.?\d+([eEdD][-+]?\d+)?|[-+]?\d+\.|\.(true|false)\.|'[\w .,+-]*'", re.I
+)
+
+
+class Protocol(StrEnum):
+    """How hard to try."""
+
+    FAST = "fast"
+    MODERATE = "moderate"
+    PRECISE = "precise"
+
+
+class CalculationKind(StrEnum):
+    """What is done with a structure."""
+
+    SCF = "scf"
+    RELAX = "relax"
+    CELL_RELAX = "vc-relax"
+
+
+class Smearing(StrEnum):
+    """How occupations are smeared; `fixed` for insulators."""
+
+    COLD = "marzari-vanderbilt"
+    METHFESSEL_PAXTON = "methfessel-paxton"
+    GAUSSIAN = "gaussian"
+    FERMI_DIRAC = "fermi-dirac"
+    FIXED = "fixed"
+
+
+def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
+    return {"label": label, "help": help, "expert": True, **more}
+
+
+@dataclass(frozen=True)
+class EspressoSettings:
+    """Everything that pw.x is told besides the atoms.
+
+    Raises:
+        InvalidInput: a value is out of range, or a further keyword isn't one.
+    """
+
+    calculation: CalculationKind = field(
+        default=CalculationKind.SCF,
+        metadata=_about(
+            "Calculation", "scf labels the structure as it is; relaxations give a frame a step."
+        ),
+    )
+    cutoff: float = field(
+        default=45.0,
+        metadata=_about(
+            "Plane-wave cutoff", "Of the wave functions.", unit="Ry", minimum=5.0, maximum=500.0
+        ),
+    )
+    density_factor: float = field(
+        default=8.0,
+        metadata=_about(
+            "Density cutoff / wave-function cutoff",
+            "4 is enough for norm-conserving pseudopotentials; ultrasoft and PAW need 8 to 12.",
+            minimum=4.0,
+            maximum=20.0,
+        ),
+    )
+    k_spacing: float = field(
+        default=0.25,
+        metadata=_about(
+            "k-point spacing",
+            "Largest distance of neighbouring k-points, 2π included.",
+            unit="1/Å",
+            minimum=0.02,
+            maximum=10.0,
+        ),
+    )
+    smearing: Smearing = field(
+        default=Smearing.COLD,
+        metadata=_about("Smearing", "Fixed is for insulators with an even number of electrons."),
+    )
+    smearing_width: float = field(
+        default=0.02,
+        metadata=_about(
+            "Smearing width", "Of the occupations.", unit="Ry", minimum=0.0001, maximum=0.5
+        ),
+    )
+    spin: bool = field(
+        default=False, metadata=_about("Spin", "Collinear spins, for magnetic materials.")
+    )
+    starting_magnetisation: float = field(
+        default=0.5,
+        metadata=_about(
+            "Starting magnetisation",
+            "Of every element, −1 to 1; used with spin only.",
+            minimum=-1.0,
+            maximum=1.0,
+        ),
+    )
+    charge: float = field(
+        default=0.0,
+        metadata=_about(
+            "Charge", "Electrons taken away from the cell.", unit="e", minimum=-100, maximum=100
+        ),
+    )
+    threshold: float = field(
+        default=1e-8,
+        metadata=_about(
+            "SCF threshold",
+            "Estimated energy error of an atom at which the self-consistency ends.",
+            unit="Ry",
+            minimum=1e-14,
+            maximum=1e-2,
+        ),
+    )
+    mixing: float = field(
+        default=0.5,
+        metadata=_about("Mixing", "Smaller is slower and safer.", minimum=0.01, maximum=1.0),
+    )
+    scf_steps: int = field(
+        default=120,
+        metadata=_about("SCF steps", "Most steps to self-consistency.", minimum=1, maximum=2000),
+    )
+    ionic_steps: int = field(
+        default=50,
+        metadata=_about("Ionic steps", "Most steps of a relaxation.", minimum=1, maximum=1000),
+    )
+    further: str = field(
+        default="",
+        metadata=_about(
+            "Further keywords",
+            "Any other keyword of pw.x, with semicolons between: SYSTEM: vdw_corr = 'grimme-d3'",
+        ),
+    )
+
+    def __post_init__(self) -> None:
+        check(self, WHERE)
+        self.keywords()
+
+    def keywords(self) -> dict[str, dict[str, str]]:
+        """Return the further keywords: namelist → keyword → value as it is written.
+
+        Raises:
+            InvalidInput: a line isn't ``NAMELIST: keyword = value``, or is for the portal to set.
+        """
+        found: dict[str, dict[str, str]] = {}
+        for line in re.split(r"[;\n]", self.further):
+            if line.strip():
+                namelist, key, value = _keyword(line.strip())
+                found.setdefault(namelist, {})[key] = value
+        return found
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> EspressoSettings:
+        """Return settings from a JSON object; missing ones take their default."""
+        return from_mapping(cls, values, WHERE)
+
+
+def _keyword(line: str) -> tuple[str, str, str]:
+    match = _LINE.fullmatch(line)
+    namelist = match["namelist"].upper() if match else ""
+    value = match["value"].strip().replace('"', "'") if match else ""
+    if match is None or namelist not in NAMELISTS or not _VALUE.fullmatch(value):
+        raise InvalidInput(
+            f"{WHERE}: further",
+            repr(line[:80]),
+            f"NAMELIST: keyword = value, with a namelist of {', '.join(NAMELISTS)}",
+            "Write texts in single quotes, and yes and no as .true. and .false.",
+        )
+    key = match["key"].lower()
+    if key in _OURS:
+        raise InvalidInput(
+            f"{WHERE}: further",
+            f"the keyword {key}",
+            "one that isn't set by the portal",
+            "Remove it.",
+        )
+    return namelist, key, value
+
+
+_PRESETS: dict[Protocol, dict[str, Any]] = {
+    Protocol.FAST: {"cutoff": 30.0, "k_spacing": 0.4, "threshold": 1e-7},
+    Protocol.MODERATE: {"cutoff": 45.0, "k_spacing": 0.25, "threshold": 1e-8},
+    Protocol.PRECISE: {"cutoff": 70.0, "k_spacing": 0.15, "threshold": 1e-10},
+}
+PRESET_FIELDS = frozenset(name for preset in _PRESETS.values() for name in preset)
+
+
+def protocol_settings(protocol: Protocol | str, **changes: Any) -> EspressoSettings:
+    """Return the settings of a protocol, some of them changed.
+
+    Raises:
+        InvalidInput: there is no such protocol or setting, or a value is wrong.
+    """
+    try:
+        preset = _PRESETS[Protocol(protocol)]
+    except ValueError:
+        raise InvalidInput(
+            f"{WHERE}: protocol", repr(protocol), f"one of {', '.join(Protocol)}"
+        ) from None
+    known = {item.name for item in fields(EspressoSettings)}
+    if changes.keys() - known:
+        return EspressoSettings.from_json(changes)  # says which name is unknown
+    started = replace(EspressoSettings(), **preset)
+    values = {name: getattr(started, name) for name in known}
+    return EspressoSettings.from_json(values | changes)
