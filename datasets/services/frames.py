@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict
 from typing import Any
 
 from django.db import transaction
@@ -89,7 +88,7 @@ def packed_insert(
             upload_id=upload_id,
             added_in=added_in,
             calculation_id=calculations[frame.calculation],
-            **asdict(frame.columns),
+            **vars(frame.columns),  # flat: a deep copy costs a seventh of all
         )
         for frame in frames
     )
