@@ -211,7 +211,8 @@ def _about_size(
         for element in elements
         if counts[element] < FEW_ATOMS_OF_ELEMENT
     ]
-    compositions = np.array([[(f.numbers == z).sum() for z in _numbers(used)] for f in used])
+    present = _numbers(used)
+    compositions = np.array([[(f.numbers == z).sum() for z in present] for f in used])
     if len(elements) > 1 and np.linalg.matrix_rank(compositions) < len(elements):
         notices.append(
             Notice(
