@@ -34,7 +34,7 @@ def form_values(page) -> dict[str, str]:
     values = {}
     for name in form.fields:
         value = form[name].value()
-        if value in (None, False):
+        if value is None or value is False:
             continue
         values[name] = str(getattr(value, "public_id", value))
     stages = page.context.get("stages")
