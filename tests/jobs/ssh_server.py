@@ -35,6 +35,7 @@ MaxSessions 10
 MaxStartups 100
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
+SetEnv HOME={folder} {environment}
 {more}
 """
 
@@ -56,6 +57,8 @@ class Server:
         key: private half that it accepts.
         public_key: the other half.
         more: further lines of the configuration.
+        environment: of its shells, beside a HOME of their own: start-up files of the person who
+            runs the tests must not decide how they end.
     """
 
     folder: Path
@@ -64,6 +67,7 @@ class Server:
     key: str
     public_key: str
     more: tuple[str, ...] = ()
+    environment: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -77,7 +81,12 @@ class Server:
     def start(self) -> None:
         path = self.folder / "sshd_config"
         path.write_text(
-            _CONFIGURATION.format(port=self.port, folder=self.folder, more="\n".join(self.more))
+            _CONFIGURATION.format(
+                port=self.port,
+                folder=self.folder,
+                environment=self.environment,
+                more="\n".join(self.more),
+            )
         )
         log = self.folder / "log"
         self.process = subprocess.Popen(
@@ -132,7 +141,7 @@ def sshd_program() -> str:
 
 
 @contextmanager
-def running_server(folder: Path, *more: str) -> Iterator[Server]:
+def running_server(folder: Path, *more: str, environment: str = "") -> Iterator[Server]:
     """Run an sshd as the current user until the block ends."""
     sshd_program()
     if os.getuid() == 0:
@@ -147,7 +156,7 @@ def running_server(folder: Path, *more: str) -> Iterator[Server]:
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     host_key = " ".join(host_public.split()[:2])
-    server = Server(folder, free_port(), host_key, key, public_key, more)
+    server = Server(folder, free_port(), host_key, key, public_key, more, environment)
     server.start()
     try:
         yield server

@@ -101,7 +101,7 @@ def test_nobody_gets_anything_without_signing_in(job):
 def test_clusters_say_their_cores_and_codes(api, cluster):
     answer = api.get("/api/v1/clusters/").json()["results"][0]
     assert (answer["name"], answer["scheduler"], answer["is_builtin"]) == ("local", "direct", True)
-    assert answer["codes"] == ["mlmd", "python"]
+    assert {"mlmd", "python"} <= set(answer["codes"])
     assert answer["cores"] >= 1
     assert "recipes" not in answer
     assert api.get(f"/api/v1/clusters/{answer['id']}/").status_code == 200

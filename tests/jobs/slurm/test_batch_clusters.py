@@ -31,7 +31,7 @@ def server(slurm: Slurm, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
     write_programs(programs)
     path = f"{programs}:{slurm.environment['PATH']}"
     with running_server(
-        tmp_path_factory.mktemp("sshd"), f"SetEnv SLURM_CONF={slurm.configuration} PATH={path}"
+        tmp_path_factory.mktemp("sshd"), environment=f"SLURM_CONF={slurm.configuration} PATH={path}"
     ) as server:
         yield server
 
