@@ -84,7 +84,15 @@ def test_a_signal_becomes_a_flag_with_its_exit_code(number, code):
     assert signal.getsignal(number) == before
 
 
-def test_the_second_interrupt_acts_at_once():
+@pytest.fixture
+def interruptible():
+    """A shell that starts the tests in the background makes them deaf to interrupts."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+def test_the_second_interrupt_acts_at_once(interruptible):
     with StopRequest(), pytest.raises(KeyboardInterrupt):  # noqa: PT012
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
