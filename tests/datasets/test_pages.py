@@ -300,3 +300,9 @@ def test_editing_keeps_what_was_typed_when_it_is_refused(page, owner, lab):
     assert (dataset.name, dataset.tags) == ("Better", ["a", "b"])
     dataset_publish(dataset=dataset, actor=owner)
     assert Structure.objects.count() == 0
+
+
+def test_one_row_is_counted_in_the_singular(page, owner, lab):
+    make_structure(owner, lab)
+    text = body(page.get(reverse("datasets:structures")))
+    assert '<span class="num">1</span> structure</p>' in text
