@@ -32,7 +32,12 @@ def family(request, potential, compact_potential, aenet_potential) -> AtomwiseEv
     return Evaluator(chosen, threads=1)
 
 
-def slopes(function, count: int, step: float = 1e-4):
+# The second derivative of a cosine cutoff jumps at r_c: a pair that crosses it within a step spoils
+# that step's slope, not the one of a tenth of it; rounding spoils short steps where forces are small.
+STEPS = (3e-4, 1e-4, 3e-5, 1e-5)
+
+
+def slopes(function, count: int, step: float):
     """Fourth-order central differences of function(k, δ) for k = 0 … count − 1."""
     return np.array(
         [
@@ -56,8 +61,11 @@ def force_error(evaluator: AtomwiseEvaluator, s) -> float:
         return evaluator.compute(s.numbers, x, s.cell, s.pbc).energy
 
     forces = evaluator.compute(*s.arguments).forces
-    numerical = -slopes(energy, s.positions.size).reshape(-1, 3)
-    return np.abs(forces - numerical).max() / np.abs(forces).max()
+    errors = [
+        np.abs(forces + slopes(energy, s.positions.size, step).reshape(-1, 3)).max()
+        for step in STEPS
+    ]
+    return min(errors) / np.abs(forces).max()
 
 
 @CASES
@@ -121,8 +129,9 @@ def test_stress_is_the_slope_of_the_energy_under_strain(family, structure, seed,
         return family.compute(s.numbers, s.positions @ strain, s.cell @ strain, s.pbc).energy
 
     stress = family.compute(*s.arguments).stress
-    numerical = slopes(energy, 9).reshape(3, 3) / abs(np.linalg.det(s.cell))
-    assert np.abs(stress - numerical).max() < 1e-6 * np.abs(stress).max()
+    volume = abs(np.linalg.det(s.cell))
+    errors = [np.abs(stress - slopes(energy, 9, h).reshape(3, 3) / volume).max() for h in STEPS]
+    assert min(errors) < 1e-6 * np.abs(stress).max()
 
 
 @CASES
