@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-CHUNK = 500  # as `datasets.services.parsing` stores them
+CHUNK = 2000  # as `datasets.services.parsing` stores them
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from datasets.parser.measures import hubbard_words, run_type
 from datasets.parser.records import PackedFrame, packed_frame
 from datasets.querysets import FrameQuerySet
 from datasets.services.compositions import compositions_ensure
+from datasets.services.rows import rows_insert
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
 from datasets.store import StoredDocument, document_store
 from labs.audit import audit_record
@@ -26,7 +27,7 @@ MOST_AT_ONCE = 20_000  # frames excluded or restored by one click
 
 @transaction.atomic
 def frames_insert(
-    *, dataset: Dataset, actor: Any, frames: Iterable[LabelledFrame], chunk: int = 500
+    *, dataset: Dataset, actor: Any, frames: Iterable[LabelledFrame], chunk: int = 2000
 ) -> int:
     """Add frames that are at hand (not in a file) to the draft; return how many."""
     dataset = dataset_lock(dataset)
@@ -82,20 +83,11 @@ def packed_insert(
     calculations: dict[str, int],
 ) -> list[int]:
     """Write rows and documents of packed frames; return the rows' ids, in order."""
-    rows = Frame.objects.bulk_create(
-        Frame(
-            dataset_id=dataset_id,
-            upload_id=upload_id,
-            added_in=added_in,
-            calculation_id=calculations[frame.calculation],
-            **vars(frame.columns),  # flat: a deep copy costs a seventh of all
-        )
-        for frame in frames
-    )
+    keys = rows_insert(dataset_id, upload_id, added_in, frames, calculations)
     document_store().insert_many(
-        StoredDocument(row.pk, frame.content) for row, frame in zip(rows, frames, strict=True)
+        StoredDocument(key, frame.content) for key, frame in zip(keys, frames, strict=True)
     )
-    return [row.pk for row in rows]
+    return keys
 
 
 def element_sets_ensure(frames: FrameQuerySet) -> None:

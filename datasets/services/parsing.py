@@ -31,7 +31,7 @@ from labs.exceptions import Refused
 log = logging.getLogger(__name__)
 
 LEASE = timedelta(seconds=30)
-CHUNK_FRAMES, CHUNK_BYTES = 500, 16 << 20
+CHUNK_FRAMES, CHUNK_BYTES = 2000, 16 << 20
 MOST_ATTEMPTS = 3
 
 
