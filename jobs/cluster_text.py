@@ -12,7 +12,14 @@ from django.utils.translation import gettext as _
 from labs.exceptions import Refused
 
 _NAME = re.compile(r"[\w.+:@-]+")
-_LIMITS = {"nodes": int, "cores": int, "gpus": int, "hours": float}
+_LIMITS = {
+    "nodes": int,
+    "cores": int,
+    "gpus": int,
+    "hours": float,
+    "jobs": int,
+    "array": int,
+}
 _RECIPE = re.compile(r"(?P<code>[\w.+-]+)(?:\s+@\s+(?P<image>\S+))?\s+=\s+(?P<command>.+)")
 
 

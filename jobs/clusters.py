@@ -70,7 +70,8 @@ def cores_of(cluster: Cluster) -> int | None:
 def need(job: Job) -> int:
     """Return the cores that a job takes."""
     resources = resources_of(job)
-    return max(1, resources.nodes * resources.processes * resources.threads)
+    cores = resources.nodes * resources.processes * resources.threads
+    return max(1, cores * resources.at_once)
 
 
 def resources_of(job: Job) -> Resources:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from jobs.models import Cluster, Job
 from labs.exceptions import Refused
 from labs.templatetags.mlmd_tags import duration
-from mlmd.launch import Resources
+from mlmd.launch import Launch, Resources
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,8 @@ class Queue:
         cores: cores of a node.
         gpus: most GPUs of a node.
         hours: longest time limit.
+        jobs: most jobs of the account at a time, elements of arrays among them.
+        array: most elements of an array.
     """
 
     name: str
@@ -31,6 +33,8 @@ class Queue:
     cores: int | None = None
     gpus: int | None = None
     hours: float | None = None
+    jobs: int | None = None
+    array: int | None = None
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,18 @@ def choose_queue(cluster: Cluster, resources: Resources, asked: str = "") -> str
             % {"cluster": cluster, "why": "; ".join(complaints)}
         )
     return ""
+
+
+def lanes_allowed(cluster: Cluster, queue: str, launch: Launch) -> int:
+    """Return how many parts of a run may work at the same time: as asked, within the queue's limits.
+
+    What doesn't fit isn't refused: fewer lanes take more parts each.
+    """
+    limits = [max(1, launch.resources.at_once), max(1, len(launch.parts))]
+    for known in queues_of(cluster):
+        if known.name == queue:
+            limits += [limit for limit in (known.jobs, known.array) if limit]
+    return min(limits)
 
 
 def _excess(queue: Queue, asked: Resources) -> str:

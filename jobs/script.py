@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.lanes import claim_lines, part_lines
 from jobs.schedulers.base import Scheduler, ScriptHeader
 from mlmd.errors import InvalidInput
 from mlmd.launch import Command, Launch, Resources
@@ -73,6 +74,10 @@ class Recipe:
     setup: tuple[str, ...] = ()
 
 
+ALWAYS = {"sh": Recipe(("sh",), {})}
+"""Codes that need no recipe: the script itself runs in this shell."""
+
+
 def compose(
     launch: Launch,
     scheduler: Scheduler,
@@ -109,21 +114,28 @@ def compose(
         InvalidInput: the cluster has no recipe for a command's code.
     """
     resources = launch.resources
-    header = ScriptHeader(name, folder, resources, queue, account, tuple(extra))
+    lanes = max(1, min(resources.at_once, len(launch.parts)))
+    array = lanes if scheduler.array_index else 1
+    header = ScriptHeader(name, folder, resources, queue, account, tuple(extra), array)
+    watchdog = scheduler.watchdog(resources.walltime_s)
     lines = [
         "#!/bin/sh",
         *scheduler.directives(header),
         f"cd {shlex.quote(folder)} || exit 97",
         f"token={shlex.quote(token)}",
-        "mkdir claim 2>/dev/null || exit 0",
-        f"printf '%s\\n' {scheduler.own_id} > claim/id.part && mv claim/id.part claim/id",
+        *claim_lines(scheduler, lanes),
         "exec >>job.log 2>&1",
         *[f"export {variable}={resources.threads}" for variable in THREAD_VARIABLES],
         "export PYTHONUNBUFFERED=1",
-        _FRAME.rstrip("\n"),
-        *scheduler.watchdog(resources.walltime_s),
-        *setup,
     ]
+    if launch.parts:
+
+        def call(command: Command) -> list[str]:
+            return _call_lines(command, recipes, resources, mpi)
+
+        lines += [*setup, *part_lines(launch.parts, lanes, scheduler, watchdog, call)]
+        return "\n".join(lines)
+    lines += [_FRAME.rstrip("\n"), *watchdog, *setup]
     for number, command in enumerate(launch.commands, start=1):
         lines += _command_lines(number, command, recipes, resources, mpi)
     lines += ["finish 0 ok", ""]
@@ -137,8 +149,16 @@ def _command_lines(
     resources: Resources,
     mpi: Sequence[str],
 ) -> list[str]:
+    await_line = 'await "$!" lenient' if command.may_fail else 'await "$!"'
+    return [f"next {number}", *_call_lines(command, recipes, resources, mpi), await_line]
+
+
+def _call_lines(
+    command: Command, recipes: Mapping[str, Recipe], resources: Resources, mpi: Sequence[str]
+) -> list[str]:
+    """Return the lines that start a command in the background."""
     code = command.argv[0]
-    recipe = recipes.get(code)
+    recipe = recipes.get(code) or ALWAYS.get(code)
     if recipe is None:
         known = ", ".join(sorted(recipes)) or "none"
         raise InvalidInput(
@@ -150,9 +170,11 @@ def _command_lines(
     launcher = [word.format(processes=resources.processes) for word in mpi] if command.mpi else []
     words = [*launcher, *recipe.argv, *command.argv[1:]]
     call = " ".join(shlex.quote(word) for word in words)
+    if command.folder:
+        # `exec`: signals go to the program and not to a shell around it.
+        call = f"(cd {shlex.quote(command.folder)} && exec {call})"
     call += f" < {shlex.quote(command.stdin or '/dev/null')}"
     if command.stdout:
         call += f" > {shlex.quote(command.stdout)}"
-    await_line = 'await "$!" lenient' if command.may_fail else 'await "$!"'
     exports = [f"export {name}={shlex.quote(v)}" for name, v in sorted(recipe.environment.items())]
-    return [f"next {number}", *recipe.setup, *exports, f"{call} &", await_line]
+    return [*recipe.setup, *exports, f"{call} &"]

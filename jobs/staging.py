@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import recipes_of, run_folder
+from jobs.continuing import carry_checkpoint
 from jobs.errors import UnknownKind
 from jobs.files import SCRIPT_FILE, job_folder
 from jobs.kinds import kind_of
 from jobs.leases import Lease
 from jobs.models import Job
-from jobs.placement import Placement, place
+from jobs.placement import Placement, lanes_allowed, place
 from jobs.schedulers import SCHEDULERS
 from jobs.script import compose
 from jobs.states import State
@@ -49,7 +50,8 @@ def stage(job: Job, lease: Lease) -> None:
         job,
         State.STAGED,
         lease=lease.token,
-        launch=asdict(launch),
+        # The commands of each part stand in the script; thousands of them have no place in a row.
+        launch={**asdict(replace(launch, parts=())), "parts": len(launch.parts)},
         resources={
             **asdict(launch.resources),
             "queue": placement.queue,
@@ -69,7 +71,11 @@ def _prepare(job: Job, lease: Lease) -> tuple[Launch, Placement]:
     draft.mkdir()
     try:
         launch = kind_of(job.kind).prepare(job, draft)
+        inputs = manifest(draft)
+        carry_checkpoint(job, draft)
         placement = place(job, launch.resources)
+        lanes = lanes_allowed(job.cluster, placement.queue, launch)
+        launch = replace(launch, resources=replace(launch.resources, at_once=lanes))
         script = script_of(job, launch, placement)
         (draft / SCRIPT_FILE).write_text(script, encoding="utf-8")
         lease.renew()
@@ -85,7 +91,7 @@ def script_of(job: Job, launch: Launch, placement: Placement) -> str:
     Raises:
         InvalidInput: the cluster doesn't know how to start one of the codes.
     """
-    if not launch.commands:
+    if not launch.commands and not launch.parts:
         raise Refused(_("This run has nothing to do: it was prepared without a command."))
     return compose(
         launch,

@@ -46,6 +46,7 @@ class ScriptHeader:
         queue: partition, queue or resource group; empty for the site's default.
         account: group or project that pays; empty for the user's default.
         extra: further options, as the scheduler's own directives take them.
+        lanes: how often the script is started at once, as an array of jobs.
     """
 
     name: str
@@ -54,6 +55,7 @@ class ScriptHeader:
     queue: str = ""
     account: str = ""
     extra: tuple[str, ...] = ()
+    lanes: int = 1
 
 
 class Scheduler(Protocol):
@@ -61,6 +63,8 @@ class Scheduler(Protocol):
 
     own_id: str
     """Shell words that give, inside the script, the id under which the queue knows the run."""
+    array_index: str
+    """Shell words that give a script its number in an array of jobs; empty: there are none."""
 
     def directives(self, header: ScriptHeader) -> list[str]:
         """Return the lines below ``#!/bin/sh`` that ask for the resources."""

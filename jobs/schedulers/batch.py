@@ -1,11 +1,13 @@
-"""What all batch systems share: asking once, and a name that carries the token."""
+"""What all batch systems share: asking once, a name that carries the token, arrays of jobs."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from jobs.errors import ClusterTrouble, SubmissionRefused
+from jobs.schedulers.base import QueueEntry, QueueState
 from jobs.transports.base import Answer
 from mlmd.launch import Resources
 
@@ -84,3 +86,46 @@ def id_list(ids: Sequence[str], separator: str = " ") -> str:
         if not re.fullmatch(r"[\w.\[\]-]+", run_id):
             raise ValueError(f"{run_id!r} is no id of a batch system")
     return separator.join(f"'{run_id}'" if "[" in run_id else run_id for run_id in ids)
+
+
+@dataclass(frozen=True)
+class Element:
+    """A line of the queue view that tells of one run, or of several elements of an array.
+
+    Args:
+        entry: what it says.
+        count: how many elements the line stands for.
+    """
+
+    entry: QueueEntry
+    count: int = 1
+
+
+def array_element(shown: str) -> tuple[str, int]:
+    """Return the number of the run, and how many elements an id stands for.
+
+    ``123`` is a run of its own, ``123_4`` and ``123[4]`` are one element of an array,
+    ``123_[5-9,12%2]`` five waiting ones and a sixth.
+    """
+    base, _mark, rest = re.sub(r"_?\[|_", "|", shown.strip(), count=1).partition("|")
+    count = 0
+    for span in filter(None, rest.rstrip("]").partition("%")[0].split(",")):
+        first, _dash, last = span.partition(":")[0].partition("-")
+        if first.isdecimal():
+            count += int(last) - int(first) + 1 if last.isdecimal() else 1
+    return base, max(1, count)
+
+
+def as_one(elements: Sequence[Element]) -> QueueEntry:
+    """Return what the elements of an array say together: it works while one of them does."""
+    if len(elements) == 1 and elements[0].count == 1:
+        return elements[0].entry
+    order = (QueueState.RUNNING, QueueState.QUEUED, QueueState.UNKNOWN, QueueState.ENDED)
+    first = min((element.entry for element in elements), key=lambda entry: order.index(entry.state))
+    counts = dict.fromkeys(order, 0)
+    for element in elements:
+        counts[element.entry.state] += element.count
+    if first.state == QueueState.RUNNING:
+        words = f"{counts[QueueState.RUNNING]} working, {counts[QueueState.QUEUED]} waiting"
+        return QueueEntry(first.state, first.word, words)
+    return first

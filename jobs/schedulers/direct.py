@@ -20,6 +20,7 @@ class DirectScheduler:
     """Starts runs at once; how many at a time is decided by the one who asks."""
 
     own_id = '"$$:$token"'
+    array_index = ""
 
     def directives(self, header: ScriptHeader) -> list[str]:
         return []

@@ -44,7 +44,8 @@ _UNKNOWN_ID = re.compile(r"Unknown Job Id|Job has finished", re.IGNORECASE)
 class PbsScheduler:
     """Batch jobs of PBS; the job's name carries the token."""
 
-    own_id = '"$PBS_JOBID"'
+    own_id = '"${PBS_ARRAY_ID:-$PBS_JOBID}"'
+    array_index = "${PBS_ARRAY_INDEX:-0}"
 
     def directives(self, header: ScriptHeader) -> list[str]:
         asked = header.resources
@@ -63,6 +64,9 @@ class PbsScheduler:
             "-o scheduler.log",
             "-r n",
         ]
+        if header.lanes > 1:
+            options[3] = "-o scheduler.^array_index^.log"
+            options.append(f"-J 0-{header.lanes - 1}")
         if header.queue:
             options.append(f"-q {header.queue}")
         if header.account:
@@ -95,15 +99,16 @@ class PbsScheduler:
         if others or (answer.code != 0 and not complaints):
             raise ClusterTrouble(f"qstat failed: {' '.join(others)[:300] or answer.code}")
         wanted = {_number(run_id): run_id for run_id in ids}
-        found = {}
+        rows: dict[str, list[batch.Element]] = {}
         for number, fields in _blocks(answer.out):
             if number in wanted and "job_state" in fields:
                 word = fields["job_state"]
                 state = STATES.get(word, QueueState.UNKNOWN)
-                host = fields.get("exec_host", "")
+                host = fields.get("exec_host", "") or _counts(fields.get("array_state_count", ""))
                 reason = host if state == QueueState.RUNNING else fields.get("comment", "")
-                found[wanted[number]] = QueueEntry(state, word, reason)
-        return found
+                entry = QueueEntry(state, word, reason)
+                rows.setdefault(wanted[number], []).append(batch.Element(entry))
+        return {run_id: batch.as_one(elements) for run_id, elements in rows.items()}
 
     def stop_command(self, ids: Sequence[str]) -> str:
         runs = batch.id_list(ids)
@@ -114,7 +119,16 @@ class PbsScheduler:
 
 
 def _number(run_id: str) -> str:
-    return run_id.partition(".")[0]
+    """Return the number; that of the array for ``123[].server`` and ``123[4].server``."""
+    return run_id.partition(".")[0].partition("[")[0]
+
+
+def _counts(text: str) -> str:
+    """Return in words how far an array is: ``Queued:2 Running:1 Exiting:0 Expired:7``."""
+    counts = dict(part.partition(":")[::2] for part in text.split())
+    if not counts:
+        return ""
+    return f"{counts.get('Running', '0')} working, {counts.get('Queued', '0')} waiting"
 
 
 def _blocks(text: str) -> Iterator[tuple[str, dict[str, str]]]:

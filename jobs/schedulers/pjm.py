@@ -55,7 +55,8 @@ _EMPTY = re.compile(r"No (unfinished )?job", re.IGNORECASE)
 class PjmScheduler:
     """Batch jobs of PJM; the job's name carries the token."""
 
-    own_id = '"$PJM_JOBID"'
+    own_id = '"${PJM_JOBID%%\\[*}"'
+    array_index = "${PJM_BULKNUM:-0}"
 
     def directives(self, header: ScriptHeader) -> list[str]:
         asked = header.resources
@@ -67,6 +68,8 @@ class PjmScheduler:
             "-j",
             "-o scheduler.log",
         ]
+        if header.lanes > 1:
+            options[-1:] = ["--bulk", f"--sparam 0-{header.lanes - 1}"]
         if asked.gpus:
             # A GPU share replaces whole nodes on Wisteria-A.
             options[0] = f"-L gpu={asked.gpus}"
@@ -104,11 +107,12 @@ class PjmScheduler:
         if "[ERR.]" in text or answer.code != 0 or not readable:
             raise ClusterTrouble(f"pjstat failed: {' '.join(text.split())[:300]}")
         wanted = set(ids)
-        found = {}
+        rows: dict[str, list[batch.Element]] = {}
         for run_id, word, reason in _rows(answer.out):
             if run_id in wanted:
-                found[run_id] = QueueEntry(STATES.get(word, QueueState.UNKNOWN), word, reason)
-        return found
+                entry = QueueEntry(STATES.get(word, QueueState.UNKNOWN), word, reason)
+                rows.setdefault(run_id, []).append(batch.Element(entry))
+        return {run_id: batch.as_one(elements) for run_id, elements in rows.items()}
 
     def stop_command(self, ids: Sequence[str]) -> str:
         runs = batch.id_list(ids)

@@ -55,7 +55,8 @@ _FINAL = re.compile(
 class SlurmScheduler:
     """Batch jobs of Slurm; the comment field carries the token."""
 
-    own_id = '"$SLURM_JOB_ID"'
+    own_id = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}"'
+    array_index = "${SLURM_ARRAY_TASK_ID:-0}"
 
     def directives(self, header: ScriptHeader) -> list[str]:
         asked = header.resources
@@ -71,6 +72,9 @@ class SlurmScheduler:
         ]
         if asked.walltime_s > 2 * MARGIN:
             options.append(f"--signal=B:XCPU@{MARGIN}")
+        if header.lanes > 1:
+            options[2] = "--output=scheduler-%a.log"
+            options.append(f"--array=0-{header.lanes - 1}")
         if asked.gpus:
             options.append(f"--gres=gpu:{asked.gpus}")
         if asked.memory_mb:
@@ -87,7 +91,7 @@ class SlurmScheduler:
     def submit_command(self, script: str, token: str) -> str:
         word = shlex.quote(token)
         find = (
-            'list=$(squeue -h -t all -u "$(id -un)" -o "%A %k") && '
+            'list=$(squeue -h -t all -u "$(id -un)" -o "%F %k") && '
             f'printf "%s\\n" "$list" | awk -v t={word} \'$2 == t {{ print $1; exit }}\''
         )
         submit = f"sbatch --parsable --comment={word} {shlex.quote(script)}"
@@ -98,21 +102,23 @@ class SlurmScheduler:
 
     def queue_command(self, ids: Sequence[str]) -> str:
         # All of the user's: asked for one id that it has forgotten, squeue fails as if it were down.
-        return 'squeue -h -t all -u "$(id -un)" -o "%A|%T|%r|%S|%N"'
+        return 'squeue -h -t all -u "$(id -un)" -o "%i|%T|%r|%S|%N"'
 
     def parse_queue(self, answer: Answer, ids: Sequence[str]) -> Mapping[str, QueueEntry]:
         if answer.code != 0:
             raise ClusterTrouble(f"squeue failed: {' '.join(answer.err.split())[:300]}")
         wanted = set(ids)
-        found = {}
+        rows: dict[str, list[batch.Element]] = {}
         for line in answer.out.splitlines():
             fields = line.strip().split("|")
-            if len(fields) != 5 or fields[0] not in wanted:
+            base, count = batch.array_element(fields[0])
+            if len(fields) != 5 or base not in wanted:
                 continue
-            run_id, word, why, start, nodes = fields
+            _id, word, why, start, nodes = fields
             state = STATES.get(word, QueueState.UNKNOWN)
-            found[run_id] = QueueEntry(state, word, _reason(state, why, start, nodes))
-        return found
+            entry = QueueEntry(state, word, _reason(state, why, start, nodes))
+            rows.setdefault(base, []).append(batch.Element(entry, count))
+        return {run_id: batch.as_one(elements) for run_id, elements in rows.items()}
 
     def stop_command(self, ids: Sequence[str]) -> str:
         runs = batch.id_list(ids)

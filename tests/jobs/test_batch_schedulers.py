@@ -7,7 +7,7 @@ import pytest
 
 from jobs.errors import ClusterTrouble, SubmissionRefused
 from jobs.schedulers import QueueState, ScriptHeader
-from jobs.schedulers.batch import NOBODY_KNOWS, id_list, queue_name
+from jobs.schedulers.batch import NOBODY_KNOWS, array_element, id_list, queue_name
 from jobs.schedulers.pbs import PbsScheduler
 from jobs.schedulers.pjm import PjmScheduler
 from jobs.schedulers.slurm import SlurmScheduler
@@ -196,3 +196,59 @@ def test_pbs_blocks_and_forgotten_ids():
         "4244": QueueState.ENDED,
     }
     assert found["4242.pbs01"].reason.startswith("Not Running: Insufficient")
+
+
+@pytest.mark.parametrize(
+    ("shown", "told"),
+    [
+        ("123", ("123", 1)),
+        ("123_4", ("123", 1)),
+        ("123[4]", ("123", 1)),
+        ("239[1]", ("239", 1)),
+        ("123_[5-9,12%2]", ("123", 6)),
+        ("123_[0-99:2]", ("123", 100)),
+    ],
+)
+def test_the_ids_of_arrays_are_read(shown, told):
+    assert array_element(shown) == told
+
+
+def test_an_array_of_slurm_works_while_one_element_does():
+    out = (
+        "17_0|COMPLETED|None|2026-11-22T10:00:00|node3\n"
+        "17_1|RUNNING|None|2026-11-22T10:00:00|node3\n"
+        "17_[2-9%2]|PENDING|JobArrayTaskLimit|N/A|\n"
+        "18_[0-3]|PENDING|Resources|2026-11-22T18:00:00|\n"
+        "19_0|COMPLETED|None|N/A|node3\n"
+        "19_1|CANCELLED|None|N/A|node3\n"
+    )
+    found = SYSTEMS["slurm"].parse_queue(Answer(0, out, ""), ["17", "18", "19"])
+    assert {i: (e.state, e.reason) for i, e in found.items()} == {
+        "17": (QueueState.RUNNING, "1 working, 8 waiting"),
+        "18": (QueueState.QUEUED, "Resources, expected start 2026-11-22 18:00:00"),
+        "19": (QueueState.ENDED, ""),
+    }
+
+
+def test_an_array_of_pbs_and_a_bulk_run_of_pjm():
+    text = (
+        "Job Id: 4242[].pbs01\n    job_state = B\n"
+        "    array_state_count = Queued:2 Running:3 Exiting:0 Expired:5\n"
+    )
+    found = SYSTEMS["pbs"].parse_queue(Answer(0, text, ""), ["4242[].pbs01"])
+    entry = found["4242[].pbs01"]
+    assert (entry.state, entry.reason) == (QueueState.RUNNING, "3 working, 2 waiting")
+    elements = (
+        "Job Id: 4242[0].pbs01\n    job_state = X\nJob Id: 4242[1].pbs01\n    job_state = R\n"
+    )
+    found = SYSTEMS["pbs"].parse_queue(Answer(0, elements, ""), ["4242[].pbs01"])
+    assert found["4242[].pbs01"].state == QueueState.RUNNING
+    assert SYSTEMS["pbs"].parse_submit(Answer(0, "4242[].pbs01\n", "")) == "4242[].pbs01"
+    bulk = (
+        PLAIN_PJM + "239[2]     bulk       BU RUN u00001   11/21 09:00:00  0001:00:00 1  -  -  -\n"
+    )
+    found = SYSTEMS["pjm"].parse_queue(Answer(0, bulk, ""), ["239"])
+    assert (found["239"].state, found["239"].reason) == (
+        QueueState.RUNNING,
+        "1 working, 0 waiting",
+    )
