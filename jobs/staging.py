@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import recipes_of, run_folder
-from jobs.continuing import carry_checkpoint
 from jobs.errors import UnknownKind
 from jobs.files import SCRIPT_FILE, job_folder
 from jobs.kinds import kind_of
@@ -71,8 +70,6 @@ def _prepare(job: Job, lease: Lease) -> tuple[Launch, Placement]:
     draft.mkdir()
     try:
         launch = kind_of(job.kind).prepare(job, draft)
-        inputs = manifest(draft)
-        carry_checkpoint(job, draft)
         placement = place(job, launch.resources)
         lanes = lanes_allowed(job.cluster, placement.queue, launch)
         launch = replace(launch, resources=replace(launch.resources, at_once=lanes))
