@@ -18,7 +18,7 @@ from datasets.models import Calculation, DatasetVersion, Frame
 from datasets.packing import unpack_frame
 from datasets.querysets import FrameQuerySet, within
 from datasets.selectors import versions_visible_to
-from datasets.store import BATCH, document_store
+from datasets.store import BATCH, document_store, frame_keys
 from labs.exceptions import Refused
 from mlmd.documents import calculation_from_document
 from mlmd.frame import Calculation as LevelOfTheory
@@ -120,15 +120,15 @@ def iterate_frames(rows: FrameQuerySet) -> Iterator[LabelledFrame]:
     """
     calculations: dict[int, LevelOfTheory] = {}
     store, last = document_store(), 0
-    columns = rows.order_by("pk").values_list("pk", "calculation_id")
-    while pairs := list(columns.filter(pk__gt=last)[:BATCH]):
-        documents = store.iterate(pk for pk, _calculation in pairs)
-        for (pk, calculation_id), document in zip(pairs, documents, strict=True):
-            last = pk
-            if calculation_id not in calculations:
-                stored = Calculation.objects.get(pk=calculation_id)
-                calculations[calculation_id] = calculation_from_document(stored.document)
-            yield unpack_frame(document.content, calculations[calculation_id])
+    ordered = rows.order_by("pk")
+    while keys := frame_keys(ordered.filter(pk__gt=last)[:BATCH]):
+        for document in store.iterate(keys):
+            number = document.key.calculation_id
+            if number not in calculations:
+                stored = Calculation.objects.get(pk=number)
+                calculations[number] = calculation_from_document(stored.document)
+            yield unpack_frame(document.content, calculations[number])
+        last = keys[-1].frame_id
 
 
 def frames_checksum(rows: FrameQuerySet) -> str:

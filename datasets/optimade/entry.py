@@ -9,7 +9,7 @@ from typing import Any
 from datasets.models import Frame
 from datasets.packing import unpack_frame
 from datasets.selectors import PublicVersion
-from datasets.store import document_store
+from datasets.store import FrameKey, document_store
 from mlmd.documents.formula import (
     element_counts,
     formula_anonymous,
@@ -23,12 +23,12 @@ from mlmd.frame import Frame as LabelledFrame
 class Contents:
     """The packed frames of one page, read together when the first of them is asked for."""
 
-    def __init__(self, keys: list[int]) -> None:
+    def __init__(self, keys: list[FrameKey]) -> None:
         self.keys = keys
 
     @cached_property
     def by_key(self) -> dict[int, bytes]:
-        return {d.frame_id: d.content for d in document_store().iterate(self.keys)}
+        return {d.key.frame_id: d.content for d in document_store().iterate(self.keys)}
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from datasets.optimade.properties import PROPERTIES, TOP_LEVEL
 from datasets.optimade.query import ListingQuery
 from datasets.querysets import FrameQuerySet
 from datasets.selectors import PublicVersion, frames_of_versions, public_versions
+from datasets.store import FrameKey
 
 MOST_COUNTED = 20_000  # beyond, the number is left out: counting would cost more than the page
 
@@ -124,7 +125,9 @@ def _entries(keys: list[int], versions: list[PublicVersion]) -> list[Entry]:
     rows = Frame.objects.select_related("calculation").defer("calculation__document").in_bulk(keys)
     by_dataset = {version.dataset_id: version for version in versions}
     published = _published(rows.values())
-    contents = Contents(keys)
+    contents = Contents(
+        [FrameKey(key, rows[key].public_id, rows[key].calculation_id) for key in keys]
+    )
     return [
         Entry(
             rows[key],

@@ -14,7 +14,7 @@ from datasets.querysets import FrameQuerySet
 from datasets.services.datasets import dataset_create
 from datasets.services.frames import calculation_ensure
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
-from datasets.store import BATCH, StoredDocument, document_store
+from datasets.store import BATCH, FrameKey, StoredDocument, document_store
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
@@ -98,11 +98,15 @@ def _copy(dataset: Dataset, number: int, keys: list[int], calculations: dict[int
         for row in rows
     )
     store = document_store()
-    documents = store.iterate([row.pk for row in rows])
+    documents = store.iterate(_key(row) for row in rows)
     store.insert_many(
-        StoredDocument(copy.pk, document.content)
-        for copy, document in zip(copies, list(documents), strict=True)
+        StoredDocument(_key(copy), document.content)
+        for copy, document in zip(copies, documents, strict=True)
     )
+
+
+def _key(row: Frame) -> FrameKey:
+    return FrameKey(row.pk, row.public_id, row.calculation_id)
 
 
 def collected_words(dataset: Dataset) -> str:

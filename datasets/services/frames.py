@@ -16,7 +16,7 @@ from datasets.querysets import FrameQuerySet
 from datasets.services.compositions import compositions_ensure
 from datasets.services.rows import rows_insert
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
-from datasets.store import StoredDocument, document_store
+from datasets.store import StoredDocument, document_store, frame_keys
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from mlmd.documents import calculation_from_document, calculation_to_document
@@ -87,7 +87,7 @@ def packed_insert(
     document_store().insert_many(
         StoredDocument(key, frame.content) for key, frame in zip(keys, frames, strict=True)
     )
-    return keys
+    return [key.frame_id for key in keys]
 
 
 def element_sets_ensure(frames: FrameQuerySet) -> None:
@@ -100,9 +100,9 @@ def element_sets_ensure(frames: FrameQuerySet) -> None:
 def frames_remove(frames: FrameQuerySet) -> int:
     """Delete rows and their documents, a batch at a time; the caller's transaction."""
     total, store = 0, document_store()
-    while ids := list(frames.order_by("pk").values_list("pk", flat=True)[:500]):
-        store.delete_many(ids)
-        total += Frame.objects.filter(pk__in=ids).delete()[0]
+    while keys := frame_keys(frames.order_by("pk")[:500]):
+        store.discard(keys)
+        total += Frame.objects.filter(pk__in=[key.frame_id for key in keys]).delete()[0]
     return total
 
 

@@ -13,6 +13,7 @@ from django.utils import timezone
 
 from datasets.models import Frame
 from datasets.parser.records import FrameColumns, PackedFrame
+from datasets.store import FrameKey
 
 _COLUMNS = tuple(FrameColumns.__dataclass_fields__)
 _VALUES = attrgetter(*_COLUMNS)
@@ -25,8 +26,8 @@ def rows_insert(
     added_in: int | None,
     frames: Sequence[PackedFrame],
     calculations: dict[str, int],
-) -> list[int]:
-    """Write the rows of packed frames and return their ids, in order.
+) -> list[FrameKey]:
+    """Write the rows of packed frames and return their keys, in order.
 
     Every column that isn't named here gets its field's default.
     """
@@ -47,12 +48,15 @@ def rows_insert(
     marks = ", ".join(["%s"] * len(names))
     statement = f"INSERT INTO {quote(Frame._meta.db_table)} ({columns}) VALUES ({marks})"  # noqa: S608 - only names of columns
     public_id = Frame._meta.get_field("public_id")
-    keys = _fresh_keys(len(frames))
+    keys = [
+        FrameKey(frame_id, uuid.uuid4(), calculations[frame.calculation])
+        for frame_id, frame in zip(_fresh_ids(len(frames)), frames, strict=True)
+    ]
     rows = [
         (
-            key,
-            public_id.get_db_prep_value(uuid.uuid4(), connection),
-            calculations[frame.calculation],
+            key.frame_id,
+            public_id.get_db_prep_value(key.public_id, connection),
+            key.calculation_id,
             *_VALUES(frame.columns),
             *same,
         )
@@ -68,7 +72,7 @@ def _prepared(field: Field, given: dict[str, object]) -> object:
     return field.get_db_prep_save(value, connection)
 
 
-def _fresh_keys(number: int) -> list[int]:
+def _fresh_ids(number: int) -> list[int]:
     """Return ids that no row had or will have; the caller's transaction."""
     table = Frame._meta.db_table
     with connection.cursor() as cursor:
