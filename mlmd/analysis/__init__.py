@@ -11,6 +11,7 @@ from mlmd.analysis.diffusion import (
     diffusion_coefficient,
     mean_squared_displacement,
 )
+from mlmd.analysis.hull import hull_energies
 from mlmd.analysis.radial import (
     RadialAccumulator,
     RadialDistribution,
@@ -30,6 +31,7 @@ __all__ = [
     "coordination_numbers",
     "diffusion_coefficient",
     "first_peak",
+    "hull_energies",
     "mean_squared_displacement",
     "radial_distribution",
 ]
