@@ -49,7 +49,7 @@ JobCompType=jobcomp/none
 MinJobAge=300
 KillWait=2
 PropagateResourceLimits=NONE
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 RealMemory=500 State=UNKNOWN
+NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
 PartitionName=work Nodes=localhost Default=YES MaxTime=60 State=UP
 """
 
