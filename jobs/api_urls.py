@@ -5,9 +5,11 @@ from rest_framework.routers import SimpleRouter
 
 from jobs.api import JobViewSet
 from jobs.cluster_api import ClusterViewSet
+from jobs.notice_api import NoticeViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("jobs", JobViewSet, basename="job")
+router.register("notices", NoticeViewSet, basename="notice")
 router.register("clusters", ClusterViewSet, basename="cluster")
 urlpatterns = [
     # Files are named as they are, without the slash that the router would put behind.

@@ -12,6 +12,8 @@ from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import run_folder
+from jobs.continuing import checkpoint_files, checkpoint_patterns, fail_and_go_on
+from jobs.endings import goes_on_by_itself
 from jobs.errors import Overtaken, UnknownKind
 from jobs.exit_record import Cause
 from jobs.files import EXIT_FILE, file_list, job_folder, log_tail
@@ -42,6 +44,8 @@ def fetch(job: Job, lease: Lease) -> None:
     folder, remote = job_folder(job), run_folder(job)
     launch = job.launch
     patterns = (*ALWAYS, EXIT_FILE, *launch.get("fetch", ()), *launch.get("live", ()))
+    if job.exit_cause != Cause.OK:
+        patterns += checkpoint_patterns(job)
     sums: dict[str, str] = {}
     with connection(job.cluster) as transport:
         for file in transport.survey([remote]).get(remote, ()):
@@ -65,6 +69,7 @@ def fetch(job: Job, lease: Lease) -> None:
         State.FETCHED,
         lease=lease.token,
         files=manifest,
+        size_bytes=sum(entry["size"] for entry in manifest),
         log_tail=log_tail(job, TAIL_SIZE),
     )
 
@@ -84,7 +89,12 @@ def accept(job: Job, lease: Lease) -> None:
         Overtaken: the lease was lost; nothing was written.
     """
     if job.exit_cause != Cause.OK:
-        _fail(job, failure_text(job), lease)
+        if not goes_on_by_itself(job):
+            _fail(job, failure_text(job), lease)
+        elif checkpoint_files(job):
+            fail_and_go_on(job, failure_text(job), lease)
+        else:
+            _fail(job, failure_text(job), lease, continuations=None)
         return
     try:
         with transaction.atomic():
@@ -107,8 +117,8 @@ def _as_before(job: Job) -> Job:
     return job
 
 
-def _fail(job: Job, reason: str, lease: Lease) -> None:
-    machine.move(job, State.FAILED, reason=reason, lease=lease.token)
+def _fail(job: Job, reason: str, lease: Lease, **columns: Any) -> None:
+    machine.move(job, State.FAILED, reason=reason, lease=lease.token, **columns)
 
 
 def failure_text(job: Job) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ LOG_FILE = "job.log"
 SCRIPT_FILE = "job.sh"
 EXIT_FILE = "exit.json"
 PROGRESS_FILE = "progress.json"
+INPUTS_FILE = ".inputs.sha256"
+"""What was in the folder before the run began, as ``sha256sum`` writes it; stays on the site."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,25 @@ def tail(path: Path, size: int = 8192) -> str:
 def log_tail(job: Job, size: int = 8192) -> str:
     """Return the end of the job's log."""
     return tail(job_folder(job) / LOG_FILE, size) or job.log_tail
+
+
+def note_inputs(folder: Path) -> None:
+    """Write which files a prepared folder holds, with their SHA-256."""
+    lines = []
+    for path in sorted(_visible(folder)):
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        lines.append(f"{digest}  {path.relative_to(folder).as_posix()}\n")
+    (folder / INPUTS_FILE).write_text("".join(lines), encoding="utf-8")
+
+
+def inputs_of(job: Job) -> dict[str, str]:
+    """Return path → SHA-256 of the files that the run began with; empty where nobody noted it."""
+    path = job_folder(job) / INPUTS_FILE
+    if not path.is_file():
+        return {}
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return {name: digest for digest, name in (line.split("  ", 1) for line in lines)}
 
 
 def _visible(folder: Path) -> Iterator[Path]:

@@ -40,6 +40,8 @@ class JobKind:
         url: the owning room's page for this job; empty where there is none.
         clone_url: the form filled with this job's settings; empty where there is none.
         reset: called inside the transaction that begins a further attempt.
+        checkpoint: glob patterns of the files that a further attempt needs to go on where the
+            one before it stopped, the checkpoint itself first; empty where it can't.
     """
 
     name: str
@@ -49,6 +51,7 @@ class JobKind:
     url: Callable[[Job], str] = _no_page
     clone_url: Callable[[Job], str] = _no_page
     reset: Callable[[Job], None] = _nothing
+    checkpoint: tuple[str, ...] = ()
 
 
 _kinds: dict[str, JobKind] = {}
@@ -70,6 +73,11 @@ def kind_of(name: str) -> JobKind:
     except KeyError:
         known = ", ".join(sorted(_kinds)) or "none"
         raise UnknownKind(f"no room has registered the kind {name!r}; known: {known}") from None
+
+
+def title_of(name: str) -> str:
+    """Return what a person reads for a kind; its name where its room is no longer installed."""
+    return str(_kinds[name].title) if name in _kinds else name
 
 
 def kinds() -> list[JobKind]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 
-from jobs import moves
+from jobs import endings, moves
 from jobs.errors import Overtaken
 from jobs.models import Job, JobMove
 from jobs.states import FINAL, State
@@ -73,6 +73,7 @@ def move(
             actor=actor,
             at=now,
         )
+        endings.record(job, target, {**values, "reason": reason}, actor=actor)
     for name, value in values.items():
         setattr(job, name, value)
 

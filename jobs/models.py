@@ -9,9 +9,24 @@ from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from jobs.ledger import Batch, Limit, Notice, NoticeSettings, Usage
 from jobs.states import ACTIVE, EXPLANATIONS, FINAL, State
 from labs.models import Lab, OwnedModel, Visibility
 from labs.querysets import OwnedQuerySet
+
+__all__ = [
+    "Batch",
+    "Cluster",
+    "Credential",
+    "Job",
+    "JobMove",
+    "Leftover",
+    "Limit",
+    "Notice",
+    "NoticeSettings",
+    "Submission",
+    "Usage",
+]
 
 
 class Cluster(models.Model):
@@ -113,6 +128,18 @@ class Job(OwnedModel):
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="clones"
     )
+
+    batch = models.ForeignKey(
+        Batch, on_delete=models.SET_NULL, null=True, blank=True, related_name="jobs"
+    )
+    # Nullable, so that they could be added to a large table in no time.
+    continuations = models.PositiveSmallIntegerField(
+        null=True, help_text=_("How often it may still go on by itself after its time limit.")
+    )
+    continued_from = models.PositiveIntegerField(
+        null=True, help_text=_("The attempt whose checkpoint this one goes on from.")
+    )
+    size_bytes = models.BigIntegerField(null=True)
 
     state = models.CharField(_("state"), max_length=12, choices=State, default=State.CREATED)
     state_changed_at = models.DateTimeField()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from jobs.clusters import cores_of, need, recipes_of
-from jobs.models import Cluster, Job
+from jobs.models import Cluster, Job, Notice
 from jobs.states import ACTIVE, FINAL, ON_CLUSTER, State
 from labs.models import Role
 
@@ -41,6 +41,23 @@ def running_count(user: Any) -> int:
     # The inner query takes the index; together with the permissions SQLite would not.
     active = Job.objects.filter(lab_id__in=labs, state__in=sorted(ACTIVE))
     return Job.objects.visible_to(user).filter(pk__in=active.values("pk")).count()
+
+
+def notices_of(user: Any) -> QuerySet[Notice]:
+    """Return a person's notices about runs that they may still see, newest first."""
+    return (
+        Notice.objects.filter(user=user)
+        # Asked run by run: the set of all visible runs is far larger than a person's notices.
+        .filter(Exists(Job.objects.visible_to(user).filter(pk=OuterRef("job_id"))))
+        .select_related("job__cluster", "job__lab")
+        .defer(*(f"job__{name}" for name in _BULKY))
+        .order_by("-id")
+    )
+
+
+def unread_count(user: Any, most: int = 100) -> int:
+    """Return how many notices a person hasn't read; counted up to `most`."""
+    return Notice.objects.filter(user=user, read_at=None).order_by()[:most].count()
 
 
 def clusters_visible_to(user: Any) -> QuerySet[Cluster]:

@@ -14,10 +14,12 @@ from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import known_resources, run_folder
+from jobs.continuing import begin_again
 from jobs.errors import Overtaken
 from jobs.files import job_folder
 from jobs.kinds import kind_of
-from jobs.models import Cluster, Job, Leftover
+from jobs.limits import check_new_run
+from jobs.models import Batch, Cluster, Job, Leftover
 from jobs.nudge import cluster_nudge, job_nudge
 from jobs.placement import choose_queue
 from jobs.selectors import clusters_usable_by
@@ -62,6 +64,7 @@ def job_create(
     resources: dict[str, Any] | None = None,
     visibility: str = Visibility.LAB,
     parent: Job | None = None,
+    batch: Batch | None = None,
 ) -> Job:
     """Create a job; a worker takes it up as soon as the transaction is committed.
 
@@ -73,12 +76,15 @@ def job_create(
         spec: everything the kind's `prepare` needs, as JSON.
         cluster: where to run; None for this machine.
         resources: fields of `mlmd.launch.Resources` that `prepare` may want to know, and
-            ``queue`` and ``account`` where the cluster has them.
+            ``queue`` and ``account`` where the cluster has them; ``continuations`` says how
+            often the run may go on by itself from its checkpoint after its time limit.
         visibility: private, lab or public.
         parent: the job this one was cloned from.
+        batch: the runs that it was started together with.
 
     Raises:
-        Refused: the cluster takes no runs, or has no queue that the run fits in.
+        Refused: the cluster takes no runs, or has no queue that the run fits in, or the run
+            would go beyond what the lab may use.
         PermissionDenied: the owner may not create in the lab, or not use the cluster.
         UnknownKind: nobody registered the kind.
     """
@@ -94,7 +100,10 @@ def job_create(
         raise Refused(
             _("Cluster “%(name)s” takes no new runs; choose another.") % {"name": cluster}
         )
-    choose_queue(cluster, known_resources(resources or {}), str((resources or {}).get("queue", "")))
+    asked = dict(resources or {})
+    continuations = int(asked.pop("continuations", 0) or 0)
+    choose_queue(cluster, known_resources(asked), str(asked.get("queue") or ""))
+    check_new_run(lab=lab, cluster=cluster, asked=asked)
     now = timezone.now()
     job = Job.objects.create(
         owner=owner,
@@ -103,9 +112,11 @@ def job_create(
         title=title[:200],
         spec=spec,
         cluster=cluster,
-        resources=resources or {},
+        resources=asked,
         visibility=visibility,
         parent=parent,
+        batch=batch,
+        continuations=continuations or None,
         state=State.CREATED,
         state_changed_at=now,
         next_step_at=now,
@@ -167,7 +178,8 @@ def job_retry(*, job: Job, actor: Any) -> Job:
             reason = _("Resumed by %(name)s.") % {"name": actor}
             machine.resume(job, reason=reason, actor=actor)
         elif state in {State.FAILED, State.CANCELLED}:
-            _begin_again(job, actor)
+            reason = _("Retried by %(name)s.") % {"name": actor}
+            begin_again(job, reason=reason, actor=actor)
         else:
             raise Refused(
                 _("“%(job)s” is %(state)s; only failed, cancelled and blocked runs can be retried.")
@@ -179,30 +191,6 @@ def job_retry(*, job: Job, actor: Any) -> Job:
     job_nudge(job.pk)
     cluster_nudge(job.cluster_id)
     return job
-
-
-def _begin_again(job: Job, actor: Any) -> None:
-    kind_of(job.kind).reset(job)
-    machine.move(
-        job,
-        State.CREATED,
-        reason=_("Retried by %(name)s.") % {"name": actor},
-        actor=actor,
-        attempt=job.attempt + 1,
-        token=uuid.uuid4().hex,
-        scheduler_id="",
-        queue_reason="",
-        progress={},
-        files=[],
-        log_tail="",
-        exit_code=None,
-        exit_cause="",
-        missing_since=None,
-        stop_sent_at=None,
-        started_at=None,
-        ended_at=None,
-        clean_at=None,
-    )
 
 
 @transaction.atomic

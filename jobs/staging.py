@@ -10,8 +10,9 @@ from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import recipes_of, run_folder
+from jobs.continuing import carry_checkpoint
 from jobs.errors import UnknownKind
-from jobs.files import SCRIPT_FILE, job_folder
+from jobs.files import INPUTS_FILE, SCRIPT_FILE, job_folder, note_inputs
 from jobs.kinds import kind_of
 from jobs.leases import Lease
 from jobs.models import Job
@@ -43,7 +44,7 @@ def stage(job: Job, lease: Lease) -> None:
     folder, remote = job_folder(job), run_folder(job)
     with connection(job.cluster) as transport:
         for path in sorted(folder.rglob("*")):
-            if path.is_file():
+            if path.is_file() and path.name != INPUTS_FILE:
                 transport.put(path, f"{remote}/{path.relative_to(folder).as_posix()}")
     machine.move(
         job,
@@ -70,6 +71,8 @@ def _prepare(job: Job, lease: Lease) -> tuple[Launch, Placement]:
     draft.mkdir()
     try:
         launch = kind_of(job.kind).prepare(job, draft)
+        note_inputs(draft)
+        carry_checkpoint(job, draft)
         placement = place(job, launch.resources)
         lanes = lanes_allowed(job.cluster, placement.queue, launch)
         launch = replace(launch, resources=replace(launch.resources, at_once=lanes))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from jobs import probing, stepping, sweeping, tending
+from jobs import notices, probing, stepping, sweeping, tending
 
 
 @shared_task(ignore_result=True)
@@ -29,3 +29,10 @@ def tend(cluster_pk: int) -> None:
 def probe(cluster_pk: int) -> None:
     """Entry and exit states: none; notes what a registered cluster is like."""
     probing.probe(cluster_pk)
+
+
+@shared_task(ignore_result=True)
+def mail() -> None:
+    """Entry and exit states: none; mails the notices that are due."""
+    notices.send_due_mail()
+    notices.forget_read()

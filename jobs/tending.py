@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -16,6 +17,7 @@ from jobs.clusters import run_folder, with_room
 from jobs.errors import ClusterTrouble, Overtaken
 from jobs.following import follow
 from jobs.leases import Lease, held
+from jobs.limits import Admission
 from jobs.live import refresh
 from jobs.models import Cluster, Job
 from jobs.nudge import job_nudge
@@ -100,14 +102,22 @@ class _Look:
             Job.objects.filter(pk=job.pk, state=job.state).update(failures=0, queue_reason="")
 
     def _submit_waiting(self) -> None:
-        waiting = list(
-            Job.objects.filter(cluster=self.cluster, state=State.STAGED)
-            .select_related("cluster")
-            .order_by("pk")[:SUBMISSIONS_PER_LOOK]
-        )
-        if not waiting:
+        now = timezone.now()
+        staged = Job.objects.filter(cluster=self.cluster, state=State.STAGED)
+        if not staged.exists():
             return
-        due = [job for job in waiting if _due(job)]
+        admission = Admission(self.cluster)
+        # Those in back-off, and those that meet a limit, have their next step later.
+        later = Q(next_step_at__gt=now)
+        waiting = admission.open_to(staged).exclude(later).select_related("cluster")
+        due = []
+        for job in waiting.order_by("pk")[:SUBMISSIONS_PER_LOOK]:
+            if why := admission.admit(job):
+                staged.filter(pk=job.pk).update(
+                    queue_reason=why, next_step_at=now + machine.wait_after(1)
+                )
+            else:
+                due.append(job)
         working = Job.objects.filter(cluster=self.cluster, state__in=IN_QUEUE).only("resources")
         chosen = with_room(self.cluster, due, working)
         for job in chosen:

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import cluster_views, views
+from jobs import cluster_views, notice_views, views
 
 app_name = "jobs"
 urlpatterns = [
@@ -16,6 +16,9 @@ urlpatterns = [
     path("runs/<uuid:public_id>/rename/", views.rename, name="rename"),
     path("runs/<uuid:public_id>/visibility/", views.set_visibility, name="visibility"),
     path("runs/<uuid:public_id>/delete/", views.delete, name="delete"),
+    path("notifications/", notice_views.notice_list, name="notices"),
+    path("notifications/read/", notice_views.mark_read, name="notices-read"),
+    path("notifications/settings/", notice_views.notice_settings, name="notice-settings"),
     path("clusters/", views.clusters, name="clusters"),
     path("clusters/new/", cluster_views.new, name="cluster-new"),
     path("clusters/<uuid:public_id>/", cluster_views.detail, name="cluster"),

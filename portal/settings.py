@@ -11,7 +11,7 @@ import dj_database_url
 from csp.constants import NONE, SELF, UNSAFE_INLINE
 from django.utils.translation import gettext_lazy as _
 
-from portal.secrets import secret_from_file
+from portal.secrets import Unshown, secret_from_file
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR_DIR = Path(os.environ.get("MLMD_VAR", BASE_DIR / "var")).resolve()
@@ -84,6 +84,7 @@ TEMPLATES = [
                 "csp.context_processors.nonce",
                 "portal.context.site",
                 "jobs.context.running_jobs",
+                "jobs.context.unread_notices",
             ],
         },
     }
@@ -109,7 +110,10 @@ if "sqlite" in DATABASES["default"]["ENGINE"]:
         ),
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+# Documents of teacher data; empty for the database above. May hold a password: never shown.
+MLMD_TEACHER_URL = Unshown(os.environ.get("MLMD_TEACHER_URL", ""))
 MEDIA_ROOT = VAR_DIR / "media"
+CATALOG_DIR = VAR_DIR / "catalog"  # derived from the database; may be deleted at any time
 JOBS_DIR = VAR_DIR / "jobs"  # the site's copy of every job's files
 LOCAL_CLUSTER_DIR = VAR_DIR / "local-cluster"  # work folder of the cluster `local`
 PSEUDO_DIR = VAR_DIR / "pseudo"  # UPF files, copied into each run that needs them
@@ -150,10 +154,20 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": float(os.environ.get("MLMD_SWEEP_SECONDS", 2)),
         "options": {"expires": 10},
     },
+    "jobs-mail": {
+        "task": "jobs.tasks.mail",
+        "schedule": 15.0,
+        "options": {"expires": 30},
+    },
     "datasets-planner": {
         "task": "datasets.tasks.refresh_planner",
         "schedule": 600.0,
         "options": {"expires": 300},
+    },
+    "datasets-documents": {
+        "task": "datasets.tasks.sweep_documents",
+        "schedule": 6 * 3600.0,
+        "options": {"expires": 3600},
     },
     "datasets-sweep": {
         "task": "datasets.tasks.sweep",
@@ -194,6 +208,12 @@ EMAIL_BACKEND = os.environ.get(
 EMAIL_FILE_PATH = VAR_DIR / "mail"
 EMAIL_HOST = os.environ.get("MLMD_EMAIL_HOST", "localhost")
 EMAIL_PORT = int(os.environ.get("MLMD_EMAIL_PORT", 25))
+EMAIL_TIMEOUT = 20  # s; a mail server that hangs must not hold a worker
+MLMD_MAIL_GATHER_SECONDS = float(os.environ.get("MLMD_MAIL_GATHER_SECONDS", 60))
+# Where people reach the site; links in mail begin with it.
+MLMD_ADDRESS = os.environ.get(
+    "MLMD_ADDRESS", f"http://{os.environ.get('MLMD_BIND', '127.0.0.1:8000')}"
+).rstrip("/")
 DEFAULT_FROM_EMAIL = os.environ.get("MLMD_EMAIL_FROM", "portal@localhost")
 
 # --- security --------------------------------------------------------------------------------
