@@ -5,6 +5,13 @@ import secrets
 from pathlib import Path
 
 
+class Unshown(str):
+    """Text that pages and logs of errors show as dots: an address with a password in it."""
+
+    def __repr__(self) -> str:
+        return "'…'" if self else "''"
+
+
 def secret_from_file(path: Path) -> str:
     """Return the secret in `path`, making it (mode 0600) at the first call.
 
