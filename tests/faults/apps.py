@@ -1,6 +1,8 @@
-"""Registers the kind of job that counts its own starts."""
+"""Registers the kinds of job that count their own starts."""
 
 from __future__ import annotations
+
+import os
 
 from django.apps import AppConfig
 
@@ -12,6 +14,24 @@ class FaultsConfig(AppConfig):
     label = "faults"
 
     def ready(self) -> None:
+        from tests.faults.chaos_jobs import CHAOS
         from tests.faults.counted import COUNTED
 
         register(COUNTED)
+        register(CHAOS)
+        if pace := os.environ.get("MLMD_FAULTS_PACE"):
+            _hurry(float(pace))
+
+
+def _hurry(pace: float) -> None:
+    """Multiply the patience of the job machine: a test of minutes stands for hours of trouble."""
+    from jobs import machine
+    from jobs.transports import ssh, ssh_pool
+
+    for module, names in (
+        (machine, ("FIRST_WAIT", "LONGEST_WAIT", "BLOCKED_WAIT")),
+        (ssh_pool, ("FIRST_WAIT", "LONGEST_WAIT")),
+        (ssh, ("CHANNEL_TIMEOUT",)),
+    ):
+        for name in names:
+            setattr(module, name, getattr(module, name) * pace)

@@ -16,6 +16,8 @@ CELERY = (sys.executable, "-m", "celery", "-A", "tests.faults.celery_app")
 class Site:
     """A submitter in place of the web process, a worker and a beat, all killable."""
 
+    ends_by_itself = frozenset({"web", "submitter"})
+
     def __init__(self, folder: Path, database: str | None, broker: str | None, jobs: int) -> None:
         self.folder = folder
         self.environment = {
@@ -64,7 +66,7 @@ class Site:
             process = self.processes.get(name)
             if process and process.poll() is None:
                 continue
-            if name == "web" and process and process.returncode == 0:
+            if name in self.ends_by_itself and process and process.returncode == 0:
                 continue  # all jobs are created
             self.processes[name] = subprocess.Popen(
                 command,

@@ -9,7 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults.servers import missing
@@ -45,11 +45,13 @@ SwitchType=switch/none
 ReturnToService=2
 JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
-JobCompType=jobcomp/none
+JobCompType=jobcomp/filetxt
+JobCompLoc={folder}/ended.log
 MinJobAge=300
 KillWait=2
 PropagateResourceLimits=NONE
-NodeName=localhost NodeAddr=127.0.0.1 CPUs=2 RealMemory=2000 State=UNKNOWN
+SlurmdParameters=config_overrides
+NodeName=localhost NodeAddr=127.0.0.1 CPUs={processors} RealMemory=2000 State=UNKNOWN
 PartitionName=work Nodes=localhost Default=YES MaxTime=60 State=UP
 """
 
@@ -59,6 +61,7 @@ class Slurm:
     """A running Slurm; commands find it through `environment`."""
 
     folder: Path
+    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict, repr=False)
 
     @property
     def configuration(self) -> Path:
@@ -74,10 +77,29 @@ class Slurm:
         )
         return done.stdout + done.stderr
 
+    def start_controller(self) -> None:
+        _start(self, "slurmctld", "-D")
+
+    def stop_controller(self, *, kill: bool = False) -> None:
+        """Take the controller away; runs that work go on without it."""
+        process = self.processes["slurmctld"]
+        process.kill() if kill else process.terminate()
+        process.wait(20)
+
+    def ended(self) -> list[dict[str, str]]:
+        """Return what Slurm itself wrote about each run that it ended."""
+        path = self.folder / "ended.log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [dict(word.partition("=")[::2] for word in line.split()) for line in lines]
+
 
 @contextmanager
-def running_slurm() -> Iterator[Slurm]:
-    """Run munge, a controller and a node until the block ends; skip where that can't be."""
+def running_slurm(*, processors: int = 2) -> Iterator[Slurm]:
+    """Run munge, a controller and a node until the block ends; skip where that can't be.
+
+    Args:
+        processors: that the node says it has.
+    """
     absent = [name for name in _NEEDED if shutil.which(name, path=_PATH) is None]
     if absent:
         missing(f"no Slurm here ({', '.join(absent)}): apt-get install slurm-wlm munge")
@@ -94,25 +116,28 @@ def running_slurm() -> Iterator[Slurm]:
             (slurm.folder / part).mkdir(mode=mode)
         slurm.configuration.write_text(
             _CONFIGURATION.format(
-                folder=slurm.folder, controller_port=free_port(), node_port=free_port()
+                folder=slurm.folder,
+                controller_port=free_port(),
+                node_port=free_port(),
+                processors=processors,
             )
         )
-        _start_munge(slurm, stack)
-        _start(slurm, stack, "slurmctld", "-D")
+        stack.callback(_end, slurm)
+        _start_munge(slurm)
+        slurm.start_controller()
         _wait(slurm, "UP", "scontrol", "ping")
-        _start(slurm, stack, "slurmd", "-D", "-N", "localhost")
+        _start(slurm, "slurmd", "-D", "-N", "localhost")
         _wait(slurm, "idle", "sinfo", "-h", "-o", "%T")
         yield slurm
 
 
-def _start_munge(slurm: Slurm, stack: ExitStack) -> None:
+def _start_munge(slurm: Slurm) -> None:
     folder = slurm.folder / "munge"
     key = folder / "key"
     key.write_bytes(os.urandom(128))
     key.chmod(0o600)
     _start(
         slurm,
-        stack,
         "munged",
         "--foreground",
         "--force",
@@ -125,27 +150,27 @@ def _start_munge(slurm: Slurm, stack: ExitStack) -> None:
     _wait(slurm, "STATUS", "sh", "-c", f"munge -n -S {folder}/socket | unmunge -S {folder}/socket")
 
 
-def _start(slurm: Slurm, stack: ExitStack, program: str, *arguments: str) -> None:
-    output = stack.enter_context((slurm.folder / f"{program}.out").open("wb"))
+def _start(slurm: Slurm, program: str, *arguments: str) -> None:
     path = shutil.which(program, path=_PATH)
-    process = subprocess.Popen(
-        [str(path), *arguments],
-        env=slurm.environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-    )
+    with (slurm.folder / f"{program}.out").open("ab") as output:
+        slurm.processes[program] = subprocess.Popen(
+            [str(path), *arguments],
+            env=slurm.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
-    def end() -> None:
+
+def _end(slurm: Slurm) -> None:
+    for process in reversed(slurm.processes.values()):
         process.terminate()
         try:
             process.wait(5)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait(5)
-
-    stack.callback(end)
 
 
 def _wait(slurm: Slurm, word: str, *command: str, seconds: float = 30.0) -> None:
