@@ -7,6 +7,7 @@ import os
 from jobs.clusters import cores_of
 from jobs.models import Cluster
 
+PROGRAM = "mlmd"  # the code that trains and moves atoms, as recipes name it
 USUAL_THREADS = 2
 MOST_THREADS = 1024  # where the scheduler knows the limit and we don't
 

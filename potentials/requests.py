@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 from datasets.selections import Selection
 from datasets.selectors import structures_visible_to
 from jobs.models import Cluster
-from jobs.selectors import clusters_usable_by
+from jobs.offering import clusters_offering
 from labs.exceptions import Refused
 from mlmd.md import settings_from_mapping
-from potentials.clusters import default_threads, most_threads
+from potentials.clusters import PROGRAM, default_threads, most_threads
 from potentials.families import FAMILIES, Family
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest
@@ -81,10 +81,12 @@ def simulation_request(user: Any, values: Mapping[str, Any]) -> SimulationReques
 
 
 def _cluster(user: Any, public_id: UUID | None) -> Cluster:
-    clusters = clusters_usable_by(user)
+    clusters = clusters_offering(user, PROGRAM)
     found = clusters.filter(public_id=public_id).first() if public_id else clusters.first()
     if found is None:
-        raise Refused(_("The cluster doesn't exist, takes no runs, or isn't visible to you."))
+        raise Refused(
+            _("The cluster doesn't exist, takes no runs, has no mlmd, or isn't visible to you.")
+        )
     return found
 
 

@@ -12,17 +12,17 @@ from django.utils.translation import gettext_lazy
 
 from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms
-from jobs.selectors import clusters_usable_by
+from jobs.offering import clusters_offering, usual_cluster
 from labs.models import Visibility
 from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
 from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
 from mlmd.structure import bulk_repeats
 from potentials.choices import PotentialField, StructureField
-from potentials.clusters import default_threads, most_threads
+from potentials.clusters import PROGRAM, default_threads, most_threads
 from potentials.models import Simulation
 from potentials.selectors import potentials_visible_to
-from potentials.services.simulations import SimulationRequest, uncovered_elements
+from potentials.services.simulations import KIND, SimulationRequest, uncovered_elements
 
 MOST_LISTED = 400  # structures offered in the list; older ones are reached from their page
 MOST_STAGES = 50
@@ -214,9 +214,9 @@ class SimulationForm(forms.Form):
         self.fields["structure"].queryset = structures
         self.fields["structure"].iterator = _Newest
         self.fields["structure"].initial = structures.order_by("-created_at").first()
-        clusters = clusters_usable_by(user)
+        clusters = clusters_offering(user, PROGRAM)
         self.fields["cluster"].queryset = clusters
-        self.fields["cluster"].initial = clusters.first()
+        self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields.update(settings_fields(MDSettings, MDSettings(), skip=SKIPPED))

@@ -12,17 +12,17 @@ from django.utils.translation import gettext_lazy
 from datasets.filters import FrameFilters
 from datasets.selections import Selection
 from datasets.selectors import versions_usable_by
-from jobs.selectors import clusters_usable_by
+from jobs.offering import clusters_offering, usual_cluster
 from labs.exceptions import Refused
 from labs.models import Visibility
 from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
 from potentials.choices import VersionField
-from potentials.clusters import default_threads, most_threads
+from potentials.clusters import PROGRAM, default_threads, most_threads
 from potentials.families import FAMILIES
 from potentials.models import Effort, Training
 from potentials.requests import family_settings
-from potentials.services.trainings import TrainingRequest
+from potentials.services.trainings import KIND, TrainingRequest
 
 PREFIX = "set-"  # in front of the family's settings, which could share a name with ours
 SKIPPED = ("threads",)  # asked for once, as the number of cores
@@ -96,9 +96,9 @@ class TrainingForm(forms.Form):
         self.fields["versions"].queryset = versions
         if len(only := versions[:2]) == 1:
             self.fields["versions"].initial = [only[0].public_id]
-        clusters = clusters_usable_by(user)
+        clusters = clusters_offering(user, PROGRAM)
         self.fields["cluster"].queryset = clusters
-        self.fields["cluster"].initial = clusters.first()
+        self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields["family"].choices = [(f.name, f.title) for f in FAMILIES.values()]

@@ -8,11 +8,13 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
-from datasets.dft.services import DftRequest
+from datasets.dft.services import KIND, DftRequest
 from datasets.models import Dataset, Structure
+from jobs.offering import clusters_offering, usual_cluster
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from labs.settings_forms import settings_fields, settings_values
+from mlmd.codes.espresso import PROGRAM
 from mlmd.codes.espresso_settings import (
     PRESET_FIELDS,
     EspressoSettings,
@@ -96,7 +98,8 @@ class DftForm(forms.Form):
             field = self.fields[name]
             if isinstance(field, forms.ModelChoiceField):
                 field.queryset = queryset
-        self.fields["cluster"].initial = querysets["cluster"].first()
+        able = clusters_offering(user, PROGRAM)
+        self.fields["cluster"].initial = usual_cluster(user, KIND, able)
         self.fields.update(
             settings_fields(
                 EspressoSettings, EspressoSettings(), open_ended=PRESET_FIELDS, prefix=PREFIX
