@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, str] = {
     "atoms": "n_atoms",
     "energy_ev": "energy",
     "energy_ev_per_atom": "energy_per_atom",
-    "energy_above_lowest_ev_per_atom": "energy_above",
+    "energy_above_hull_ev_per_atom": "energy_above",
     "max_force_ev_per_a": "max_force",
     "shortest_distance_a": "shortest_distance",
     "volume_a3_per_atom": "volume_per_atom",

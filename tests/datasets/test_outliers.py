@@ -154,6 +154,28 @@ def test_energies_refer_to_the_lowest_of_composition_and_level(owner, lab):
     assert Calculation.objects.filter(dataset=dataset).count() == 2
 
 
+def test_energies_refer_to_the_hull_over_compositions(owner, lab):
+    made = [
+        make_frame(0, (14,), energy=-5.0),
+        make_frame(1, (8,), energy=-4.0),
+        make_frame(2, (14, 8, 8), energy=-18.0),  # SiO2, on the hull
+        make_frame(3, (14, 8), energy=-9.5),  # ½ Si + ½ SiO2 has (−5 − 18) / 2 per SiO
+        make_frame(4, (14, 14, 8, 8), energy=-20.0),
+    ]
+    dataset = make_dataset(owner, lab, frames=made)
+
+    def above() -> list[float]:
+        rows = Frame.objects.current().order_by("ionic_step")
+        return list(rows.values_list("energy_above", flat=True))
+
+    assert above() == pytest.approx([0, 0, 0, 1.0, 0.75])
+    silica = Frame.objects.filter(ionic_step=2)
+    frames_exclude(dataset=dataset, actor=owner, frames=silica)
+    assert above() == pytest.approx([0, 0, 0.25, 0])
+    frames_restore(dataset=dataset, actor=owner, frames=silica)
+    assert above() == pytest.approx([0, 0, 0, 1.0, 0.75])
+
+
 def test_frames_without_energy_refer_to_nothing(owner, lab):
     make_dataset(owner, lab, frames=[*make_frames(2), make_frame(5, energy=None)])
     assert Frame.objects.get(ionic_step=5).energy_above is None
