@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Count
 from django.utils.translation import gettext as _
 
-from datasets.filter_words import MAY_LACK
-from datasets.filters import NONE, WORDS, FrameFilters
+from datasets.filters import WORDS, FrameFilters
 from datasets.models import Dataset, DatasetVersion, ElementSet, Frame
 from datasets.querysets import FrameQuerySet
+from datasets.snapshots import CatalogRows, DatasetOfRows
+from datasets.snapshots.columns import FRAME_ORDER, OF_DATASET
 from datasets.statistics import Group
 from labs.exceptions import Refused
 from labs.models import Visibility
@@ -23,20 +22,7 @@ FACETS = (
     *("dispersion", "spin", "run_type", "licence", "lab"),
 )
 MOST_GROUPS = 30
-MOST_FACETED = 20_000
-
-FRAME_ORDER = {
-    "added": "pk",
-    "formula": "formula",
-    "atoms": "n_atoms",
-    "energy": "energy_per_atom",
-    "force": "max_force",
-    "volume": "volume_per_atom",
-    "above": "energy_above",
-    "distance": "shortest_distance",
-    "pressure": "pressure",
-    "kind": "kind",
-}
+_OF_DATASETS = [column for column in WORDS.values() if column.startswith(OF_DATASET)]
 
 
 @dataclass(frozen=True)
@@ -72,6 +58,32 @@ class CatalogQuery:
         """Return the frames asked for."""
         return self.filters.apply(self.scope(user))
 
+    def rows(self, user: Any, sort: str | None = None) -> CatalogRows:
+        """Return the same frames to count, to group and to show by the page.
+
+        Args:
+            user: who asks.
+            sort: a name of `FRAME_ORDER`, a minus in front turns it around; nonsense is ignored.
+        """
+        datasets = Dataset.objects.visible_to(user)
+        if self.dataset is not None:
+            datasets = datasets.filter(pk=self.dataset.pk)
+        if self.visibility:
+            datasets = datasets.filter(visibility=self.visibility)
+        if self.version is None:
+            datasets = datasets.filter(frame_count__gt=0)
+        columns = [column.removeprefix(OF_DATASET) for column in _OF_DATASETS]
+        found = datasets.order_by("pk").values_list("pk", "frames_mark", *columns)
+        return CatalogRows(
+            (
+                DatasetOfRows(pk, mark, dict(zip(_OF_DATASETS, words, strict=True)))
+                for pk, mark, *words in found
+            ),
+            self.filters,
+            version=None if self.version is None else self.version.number,
+            sort=sort if sort and sort.removeprefix("-") in FRAME_ORDER else "added",
+        )
+
 
 def catalog_query(user: Any, query: Any) -> CatalogQuery:
     """Read a URL's query.
@@ -90,21 +102,11 @@ def catalog_query(user: Any, query: Any) -> CatalogQuery:
     return CatalogQuery(dataset, version, visibility, filters)
 
 
-def facets(frames: FrameQuerySet) -> dict[str, list[Group]]:
-    """Return how often each word of the facets occurs, looking at so many frames only.
-
-    One query groups by all of them: combinations are few, since frames share calculations.
-    """
-    some = Frame.objects.filter(pk__in=frames.order_by().values("pk")[:MOST_FACETED])
-    columns = [WORDS[name] for name in FACETS]
-    counts: dict[str, Counter[str]] = {name: Counter() for name in FACETS}
-    for *words, frames_of_them in some.order_by().values_list(*columns).annotate(n=Count("pk")):
-        for name, word in zip(FACETS, words, strict=True):
-            lacks = NONE if name in MAY_LACK else ""
-            counts[name][word or lacks] += frames_of_them
+def facets(rows: CatalogRows) -> dict[str, list[Group]]:
+    """Return how often each word of the facets occurs among all frames found, the rare left out."""
     return {
         name: [Group(*found) for found in counted.most_common(MOST_GROUPS)]
-        for name, counted in counts.items()
+        for name, counted in rows.facets(FACETS).items()
     }
 
 

@@ -9,7 +9,7 @@ from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext as _
 
 from datasets.filter_words import MAY_LACK, choice_words, number_words, text_words
@@ -70,7 +70,7 @@ class FrameFilters:
         energy_max: highest energy per atom, eV.
         force_min: smallest largest force, eV/Å.
         force_max: largest force, eV/Å.
-        above_min: lowest energy above the lowest of equal composition, eV/atom.
+        above_min: lowest energy above the dataset's convex hull, eV/atom.
         above_max: highest energy above it, eV/atom.
         distance_min: least shortest distance, Å.
         distance_max: largest shortest distance, Å.
@@ -150,8 +150,7 @@ class FrameFilters:
                 condition &= Q(**{lookup: getattr(self, name)})
         for name, column in WORDS.items():
             if values := getattr(self, name):
-                meant = ["" if value == NONE and name in MAY_LACK else value for value in values]
-                condition &= Q(**{f"{column}__in": meant})
+                condition &= Q(**{f"{column}__in": meant_words(name, values)})
         condition &= self._choices()
         for word in self.q.split():
             condition &= _holding(word)
@@ -245,15 +244,26 @@ class FrameFilters:
         return chips
 
 
-def _holding(word: str) -> Q:
-    """The condition that a word is found in what is said of a frame."""
-    # Datasets and calculations are few: their keys come first, so that frames keep their indexes.
+def meant_words(name: str, values: Iterable[str]) -> list[str]:
+    """Return the values of a column that the words of a filter mean."""
+    return ["" if value == NONE and name in MAY_LACK else value for value in values]
+
+
+def held_words(word: str) -> tuple[QuerySet, QuerySet]:
+    """Return the datasets and the calculations that a word of a search is found in."""
+    # They are few: their keys come first, so that frames keep their indexes.
     datasets = Dataset.objects.filter(
         Q(name__icontains=word) | Q(description__icontains=word) | Q(tags__icontains=word)
     )
     calculations = Calculation.objects.filter(
         Q(source_name__icontains=word) | Q(compat_key__icontains=word)
     )
+    return datasets, calculations
+
+
+def _holding(word: str) -> Q:
+    """The condition that a word is found in what is said of a frame."""
+    datasets, calculations = held_words(word)
     return (
         Q(dataset__in=datasets.values("pk"))
         | Q(calculation__in=calculations.values("pk"))
@@ -344,7 +354,8 @@ def parse_elements(given: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(SYMBOLS[n] for n in sorted(numbers))
 
 
-def _matching_keys(elements: tuple[str, ...], mode: str) -> list[str]:
+def elements_test(elements: tuple[str, ...], mode: str) -> Callable[[str], bool]:
+    """Return the test of an `elements_key` such as ``"|O|Si|"``."""
     wanted = set(elements)
     tests: dict[str, Callable[[set[str]], bool]] = {
         "all": wanted.issubset,
@@ -352,5 +363,9 @@ def _matching_keys(elements: tuple[str, ...], mode: str) -> list[str]:
         "only": wanted.issuperset,
     }
     test = tests[mode]
+    return lambda key: test({e for e in key.split("|") if e})
+
+
+def _matching_keys(elements: tuple[str, ...], mode: str) -> list[str]:
     keys = ElementSet.objects.values_list("key", flat=True)
-    return [key for key in keys if test({e for e in key.split("|") if e})]
+    return list(filter(elements_test(elements, mode), keys))

@@ -10,6 +10,8 @@ from django.core.paginator import Page, Paginator
 from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
+from datasets.snapshots import CatalogRows
+
 MOST_COUNTED = 10_000
 PAGE_SIZES = (25, 50, 100)
 
@@ -26,11 +28,12 @@ class CappedPaginator(Paginator):
         return self.count >= MOST_COUNTED
 
 
-def page_of(request: HttpRequest, rows: QuerySet) -> Page:
+def page_of(request: HttpRequest, rows: QuerySet | CatalogRows) -> Page:
     """Return the page that the URL asks for; nonsense in the URL gives the first page."""
     size = request.GET.get("page_size", "")
     per_page = int(size) if size in {str(s) for s in PAGE_SIZES} else PAGE_SIZES[0]
-    return CappedPaginator(rows, per_page).get_page(request.GET.get("page"))
+    paginator = Paginator if isinstance(rows, CatalogRows) else CappedPaginator
+    return paginator(rows, per_page).get_page(request.GET.get("page"))
 
 
 def ordered(

@@ -24,7 +24,6 @@ from datasets.api.serializers import FrameDetailSerializer, FrameSerializer
 from datasets.catalog import FRAME_ORDER, catalog_query, facets
 from datasets.downloads import rows_response
 from datasets.models import Frame
-from datasets.pages import CappedPaginator, ordered
 from datasets.selections import iterate_frames
 from datasets.selectors import frames_visible_to
 from datasets.viewer import viewer_payload
@@ -53,8 +52,8 @@ FILTERS = [
     _parameter("energy_max", float, "Highest energy, eV/atom."),
     _parameter("force_min", float, "Smallest largest force, eV/Å."),
     _parameter("force_max", float, "Largest force on an atom, eV/Å."),
-    _parameter("above_min", float, "Lowest energy above that of its composition, eV/atom."),
-    _parameter("above_max", float, "Highest energy above that of its composition, eV/atom."),
+    _parameter("above_min", float, "Lowest energy above the dataset's convex hull, eV/atom."),
+    _parameter("above_max", float, "Highest energy above the dataset's convex hull, eV/atom."),
     _parameter("distance_min", float, "Least shortest distance, Å."),
     _parameter("distance_max", float, "Largest shortest distance, Å."),
     _parameter("pressure_min", float, "Lowest pressure, GPa."),
@@ -91,11 +90,10 @@ SORT = _parameter("sort", str, "Order; a minus in front turns it around.", enum=
 
 
 class FramePages(PageNumberPagination):
-    """Pages whose count stops at 10,000: downloads hold everything."""
+    """Pages with an exact count; any of them costs the same."""
 
     page_size_query_param = "page_size"
     max_page_size = 1000
-    django_paginator_class = CappedPaginator
 
 
 @extend_schema_view(
@@ -123,21 +121,19 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
         user, query = self.request.user, self.request.query_params
         if self.action != "list":
             return frames_visible_to(user).select_related("dataset", "calculation", "copied_from")
-        rows = catalog_query(user, query).frames(user).select_related("dataset", "copied_from")
-        return ordered(rows, query.get("sort"), FRAME_ORDER, "added")
+        return catalog_query(user, query).rows(user, query.get("sort"))
 
     def get_serializer_class(self) -> Any:
         return FrameDetailSerializer if self.action == "retrieve" else FrameSerializer
 
     @extend_schema(
         summary="How often each word of the facets occurs among the frames found",
-        description="Looks at the first 20,000 frames.",
         parameters=FILTERS,
         responses={200: OpenApiTypes.OBJECT},
     )
     @action(detail=False)
     def facets(self, request: Request) -> Response:
-        found = facets(catalog_query(request.user, request.query_params).frames(request.user))
+        found = facets(catalog_query(request.user, request.query_params).rows(request.user))
         return Response(
             {name: {g.name: g.frames for g in groups} for name, groups in found.items()}
         )

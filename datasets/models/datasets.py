@@ -51,6 +51,8 @@ class Dataset(OwnedModel):
     # Summary of the current contents, refreshed whenever they change.
     frame_count = models.PositiveIntegerField(_("frames"), default=0)
     elements_key = models.CharField(max_length=480, blank=True)
+    # Changes with the frames, in the same transaction: names the state of `datasets.snapshots`.
+    frames_mark = models.UUIDField(default=uuid.uuid4, editable=False)
 
     objects = DatasetQuerySet.as_manager()
 

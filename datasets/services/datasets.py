@@ -16,6 +16,7 @@ from datasets.models import Calculation, Dataset, Frame, Licence
 from datasets.services.access import creation_check
 from datasets.services.frames import frames_insert, frames_remove
 from datasets.services.versions import dataset_lock, dataset_publish, draft_ensure
+from datasets.snapshots import snapshots_remove
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
@@ -122,7 +123,7 @@ def dataset_delete(*, dataset: Dataset, actor: Any) -> None:
             )
             % dataset
         )
-    uploads = list(dataset.uploads.values_list("public_id", flat=True))
+    key, uploads = dataset.pk, list(dataset.uploads.values_list("public_id", flat=True))
     audit_record(actor=actor, verb="dataset deleted", target=dataset, frames=dataset.frame_count)
     frames_remove(Frame.objects.filter(dataset=dataset))
     try:
@@ -134,6 +135,7 @@ def dataset_delete(*, dataset: Dataset, actor: Any) -> None:
             _("“%s” is used elsewhere: withdraw it instead of deleting it.") % dataset
         ) from error
     transaction.on_commit(lambda: [original_remove(public_id) for public_id in uploads])
+    transaction.on_commit(lambda: snapshots_remove(key))
 
 
 def bundled_silicon_dataset(*, owner: Any, lab: Lab) -> Dataset:

@@ -25,6 +25,7 @@ from datasets.services.frames import (
 )
 from datasets.services.structures import structure_create_from_record
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
+from datasets.snapshots import snapshot_of
 from labs.audit import audit_record
 from labs.exceptions import Refused
 
@@ -209,6 +210,8 @@ def _accept_frames(reading: _Reading, report: dict[str, Any]) -> None:
     report["same_file"] = _same_file(upload)
     mine.update(added_in=number)
     dataset_summarise(dataset)
+    # Taken here, where nobody waits, and not by the first who looks.
+    transaction.on_commit(lambda: snapshot_of(dataset.pk, dataset.frames_mark))
     _end(reading, UploadState.ACCEPTED, "", report)
 
 

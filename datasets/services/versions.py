@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 from django.db import transaction
 from django.db.models import Max
@@ -48,7 +49,17 @@ def dataset_summarise(dataset: Dataset) -> None:
     energies_refer(frames)
     dataset.frame_count = frames.count()
     dataset.elements_key = _union(frames)
-    dataset.save(update_fields=["frame_count", "elements_key", "modified_at"])
+    dataset.frames_mark = uuid4()
+    dataset.save(update_fields=["frame_count", "elements_key", "frames_mark", "modified_at"])
+
+
+def dataset_mark(dataset: Dataset) -> None:
+    """Say that the frames changed, in the transaction that changes them.
+
+    Who changes columns of frames otherwise than through `dataset_summarise` calls this, or the
+    catalog goes on showing what was.
+    """
+    Dataset.objects.filter(pk=dataset.pk).update(frames_mark=uuid4())
 
 
 @transaction.atomic
@@ -95,6 +106,7 @@ def dataset_publish(
     draft.citation = citation_line(draft)
     draft.save()
     _drop_left_out(dataset, draft.number)
+    dataset_mark(dataset)  # the frames got their part of the split, and some are gone
     audit_record(
         actor=actor,
         verb="dataset published",

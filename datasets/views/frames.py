@@ -16,15 +16,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.access import may_edit, visible_or_404
-from datasets.catalog import FRAME_ORDER, catalog_query, facets, known_elements
+from datasets.catalog import catalog_query, facets, known_elements
 from datasets.downloads import ROW_FILES, rows_response
+from datasets.filters import FrameFilters
 from datasets.frame_forms import FrameFilterForm, periodic_table
 from datasets.models import Dataset, Frame, Origin
-from datasets.pages import ordered, page_of
+from datasets.pages import page_of
 from datasets.querysets import FrameQuerySet
 from datasets.selections import iterate_frames
 from datasets.selectors import datasets_visible_to, frames_visible_to, searches_visible_to
 from datasets.services import frames_exclude, frames_restore, structure_create_from_atoms
+from datasets.snapshots import CatalogRows
 from datasets.viewer import viewer_payload
 from datasets.views.answers import next_url, says_refusals
 from labs.exceptions import PermissionDenied, Refused
@@ -39,7 +41,7 @@ SEARCHES_SHOWN = 50
 @require_GET
 def frame_catalog(request: HttpRequest) -> HttpResponse:
     problem, dataset, chips = "", None, []
-    scope = frames = Frame.objects.none()
+    rows = CatalogRows((), FrameFilters())
     elements: tuple[str, ...] = ()
     version = None
     try:
@@ -48,18 +50,15 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         problem = str(error)
     else:
         dataset, version = query.dataset, query.version
-        scope, frames = query.scope(request.user), query.frames(request.user)
+        rows = query.rows(request.user, request.GET.get("sort"))
         chips = query.filters.describe()
         elements = query.filters.elements
     form = FrameFilterForm(
         request.GET,
-        facets=facets(frames if chips else scope),
+        facets=facets(rows),
         datasets=Dataset.objects.visible_to(request.user).only("public_id", "name")[:500],
     )
-    page = page_of(
-        request,
-        ordered(frames.select_related("dataset"), request.GET.get("sort"), FRAME_ORDER, "added"),
-    )
+    page = page_of(request, rows)
     editable = dataset is not None and may_edit(dataset, request.user)
     context = {
         "form": form,

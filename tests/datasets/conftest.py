@@ -13,6 +13,7 @@ from tests.labs.factories import make_lab, make_user
 @pytest.fixture(autouse=True)
 def _own_folders(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
+    settings.CATALOG_DIR = tmp_path / "catalog"
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
