@@ -7,7 +7,7 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help up demo test lint assets lock licences screenshots clean
+.PHONY: help up demo test lint assets lock licences mongo-server screenshots clean
 
 help:
 	@echo "make up          the site on http://127.0.0.1:8000 (Ctrl-C stops it)"
@@ -49,8 +49,10 @@ up: .venv/.installed assets
 demo: .venv/.installed assets
 	@$(BIN)/python manage.py demo
 
+# A file is the unit that is handed out: its servers and trained potentials are made once.
+WORKERS ?= 2
 test: .venv/.installed-dev assets
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
 lint: .venv/.installed-dev
 	@$(BIN)/ruff check .
@@ -59,6 +61,12 @@ lint: .venv/.installed-dev
 	@$(BIN)/mypy
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@MLMD_HTTPS=1 $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+# FerretDB, which speaks the MongoDB protocol, for the tests of the document store.
+mongo-server: tests/mongo_server/mongo-server
+
+tests/mongo_server/mongo-server: tests/mongo_server/main.go tests/mongo_server/go.mod tests/mongo_server/go.sum
+	@cd tests/mongo_server && go build -o mongo-server .
 
 licences: .venv/.installed-dev
 	@$(BIN)/python -m pytest tests/portal/test_licences.py

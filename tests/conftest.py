@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 import pytest
+from django.apps import AppConfig
+from django.db.models.signals import post_migrate
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 
@@ -17,6 +19,15 @@ def pytest_configure() -> None:
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    post_migrate.connect(_restore_local_cluster, dispatch_uid="tests")
+
+
+def _restore_local_cluster(sender: AppConfig, **_: object) -> None:
+    """Write again what a migration wrote and a transactional test's flush removed."""
+    if sender.label == "jobs":
+        from jobs.services import cluster_ensure_local
+
+        cluster_ensure_local()
 
 
 @pytest.fixture(scope="session")

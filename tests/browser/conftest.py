@@ -20,6 +20,9 @@ def browser() -> Iterator[Any]:
         pytest.skip("Chromium is missing: apt-get install chromium")
     from playwright.sync_api import sync_playwright
 
+    # Playwright's loop stays in this thread until the session ends; Django, asked by the tests that
+    # come after, would take it for asynchronous code of theirs.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
         yield opened

@@ -58,7 +58,7 @@ def running_site(folder: Path) -> Iterator[Site]:
     process = subprocess.Popen(
         [sys.executable, "manage.py", "up", "--bind", f"127.0.0.1:{port}"],
         cwd=REPOSITORY,
-        env={**os.environ, "MLMD_VAR": str(folder), "MLMD_WORKER_PROCESSES": "2"},
+        env=_environment() | {"MLMD_VAR": str(folder), "MLMD_WORKER_PROCESSES": "2"},
         stdout=log,
         stderr=subprocess.STDOUT,
     )
@@ -70,6 +70,11 @@ def running_site(folder: Path) -> Iterator[Site]:
         process.send_signal(signal.SIGTERM)
         process.wait(60)
         log.close()
+
+
+def _environment() -> dict[str, str]:
+    """Return this process's environment without what only the tests themselves may have."""
+    return {key: value for key, value in os.environ.items() if key != "DJANGO_ALLOW_ASYNC_UNSAFE"}
 
 
 def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
