@@ -137,7 +137,7 @@ class FrameFilterForm(forms.Form):
         required=False,
         widget=forms.NumberInput(attrs={**EXPERT, **_NUMBER}),
     )
-    above_max = _bound(_("Above lowest to / eV/atom"))
+    above_max = _bound(_("Above hull to / eV/atom"))
     distance_min = _bound(_("Distance from / Å"))
     distance_max = _bound(_("Distance to / Å"))
     pressure_min = _bound(_("Pressure from / GPa"))

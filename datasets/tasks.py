@@ -4,6 +4,7 @@ from celery import shared_task
 
 from datasets.services import upload_parse, uploads_waiting
 from datasets.services.planner import planner_refresh
+from datasets.services.surveys import SURVEY_TASK, dataset_survey, surveys_waiting
 from datasets.services.uploads import PARSE_TASK
 from jobs.nudge import nudge
 
@@ -16,9 +17,17 @@ def parse_upload(upload_id: int) -> None:
 
 @shared_task(name="datasets.tasks.sweep")
 def sweep() -> None:
-    """Wake workers for uploads that still wait: lost messages, killed workers."""
+    """Wake workers for uploads that still wait (lost messages, killed workers) and for surveys."""
     for upload_id in uploads_waiting():
         nudge(PARSE_TASK, upload_id)
+    for dataset_id in surveys_waiting():
+        nudge(SURVEY_TASK, dataset_id)
+
+
+@shared_task(name=SURVEY_TASK)
+def survey_dataset(dataset_id: int) -> None:
+    """A dataset whose frames changed → one whose hull, elements and map are current."""
+    dataset_survey(dataset_id=dataset_id)
 
 
 @shared_task(name="datasets.tasks.refresh_planner")

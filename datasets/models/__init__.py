@@ -11,6 +11,7 @@ from datasets.models.frames import (
 )
 from datasets.models.searches import SavedSearch
 from datasets.models.structures import Origin, Structure
+from datasets.models.surveys import DatasetSurvey, FramePlace
 from datasets.models.uploads import Upload, UploadState, UploadTarget
 
 __all__ = [
@@ -18,10 +19,12 @@ __all__ = [
     "Composition",
     "CompositionShare",
     "Dataset",
+    "DatasetSurvey",
     "DatasetVersion",
     "ElementSet",
     "Frame",
     "FrameDocument",
+    "FramePlace",
     "Licence",
     "Origin",
     "SavedSearch",

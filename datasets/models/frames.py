@@ -120,8 +120,8 @@ class Frame(models.Model):
     shortest_distance = models.FloatField(_("shortest distance / Å"), null=True)
     pressure = models.FloatField(_("pressure / GPa"), null=True)
     k_spacing = models.FloatField(_("k-point spacing / Å⁻¹"), null=True)
-    # Above the lowest of the dataset's current frames of equal composition and level of theory.
-    energy_above = models.FloatField(_("energy above lowest / eV/atom"), null=True)
+    # Above the convex hull of the dataset's current frames of equal level of theory.
+    energy_above = models.FloatField(_("energy above hull / eV/atom"), null=True)
     code = models.CharField(_("code"), max_length=40)
     functional = models.CharField(_("functional"), max_length=80, blank=True)
     compat_key = models.CharField(max_length=255)
