@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from mlmd.client import Portal
     from mlmd.loading import load
+    from mlmd.n2p2 import N2p2
 
-__all__ = ["Portal", "__version__", "load"]
+__all__ = ["N2p2", "Portal", "__version__", "load"]
 __version__ = "0.1.0"
 
 
@@ -20,6 +21,10 @@ def __getattr__(name: str) -> object:
         from mlmd.client import Portal
 
         return Portal
+    if name == "N2p2":
+        from mlmd.n2p2 import N2p2
+
+        return N2p2
     if name == "load":
         from mlmd.loading import load
 

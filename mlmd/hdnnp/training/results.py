@@ -240,13 +240,7 @@ def collect(run_dir: Path | str) -> TrainingResult:
 
 
 def _summarise(setup: Setup, state: TrainingState, parity: Parity, given: int) -> TrainingResult:
-    parts = {"training": ~parity.validation, "validation": parity.validation}
-    by_element: list[GroupErrors] = []
-    by_kind: list[GroupErrors] = []
-    for part, chosen in parts.items():
-        kinds = sorted(set(parity.kind[chosen].tolist()))
-        by_element += [_errors_of_element(e, part, chosen, parity) for e in setup.elements]
-        by_kind += [_errors(k, part, chosen & (parity.kind == k), parity) for k in kinds]
+    training, validation, by_element, by_kind = grouped_errors(parity, setup.elements)
     return TrainingResult(
         elements=setup.elements,
         frames_given=given,
@@ -255,10 +249,10 @@ def _summarise(setup: Setup, state: TrainingState, parity: Parity, given: int) -
         excluded=setup.survey.exclusions,
         validation_indices=tuple(parity.frame[parity.validation].tolist()),
         notices=setup.notices,
-        training=_errors("training", "training", parts["training"], parity),
-        validation=_errors("validation", "validation", parts["validation"], parity),
-        by_element=tuple(by_element),
-        by_kind=tuple(by_kind),
+        training=training,
+        validation=validation,
+        by_element=by_element,
+        by_kind=by_kind,
         epochs=state.epoch,
         best_epoch=state.best_epoch,
         stopped_early=state.epoch < setup.settings.epochs,
@@ -276,6 +270,21 @@ def _summarise(setup: Setup, state: TrainingState, parity: Parity, given: int) -
         },
         potential=Path(POTENTIAL_FOLDER),
     )
+
+
+def grouped_errors(
+    parity: Parity, elements: tuple[str, ...]
+) -> tuple[GroupErrors, GroupErrors, tuple[GroupErrors, ...], tuple[GroupErrors, ...]]:
+    """Return errors over the training frames, the held-out ones, by element and by kind."""
+    parts = {"training": ~parity.validation, "validation": parity.validation}
+    by_element: list[GroupErrors] = []
+    by_kind: list[GroupErrors] = []
+    for part, chosen in parts.items():
+        kinds = sorted(set(parity.kind[chosen].tolist()))
+        by_element += [_errors_of_element(e, part, chosen, parity) for e in elements]
+        by_kind += [_errors(k, part, chosen & (parity.kind == k), parity) for k in kinds]
+    training, validation = (_errors(part, part, chosen, parity) for part, chosen in parts.items())
+    return training, validation, tuple(by_element), tuple(by_kind)
 
 
 def _errors(name: str, part: str, chosen: NDArray[np.bool_], parity: Parity) -> GroupErrors:

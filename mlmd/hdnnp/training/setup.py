@@ -134,7 +134,7 @@ def set_up(
     )
     learned = [used[index] for index in training]
     report(0.1, "choosing symmetry functions")
-    functions, scaling, notices = _choose_functions(settings, found.elements, learned)
+    functions, scaling, notices = choose_functions(settings, found.elements, learned)
     descriptors = DescriptorSet(found.elements, functions)
     conversion = _conversion(found.elements, learned, scaling, settings.input_spread)
     by_kind = parse_kind_weights(settings.kind_weights)
@@ -164,9 +164,19 @@ def set_up(
     )  # fmt: skip
 
 
-def _choose_functions(
+def choose_functions(
     settings: TrainingSettings, elements: tuple[str, ...], frames: Sequence[Frame]
 ) -> tuple[Functions, dict[str, Scaling], list[Notice]]:
+    """Return the functions that tell something on these frames, their range, and warnings.
+
+    Args:
+        settings: given functions, or how to make automatic ones.
+        elements: symbols sorted by atomic number.
+        frames: those to learn from.
+
+    Raises:
+        InvalidInput: given functions don't fit the elements.
+    """
     if settings.symmetry_functions.strip():
         offered = parse_function_lines(settings.symmetry_functions, elements)
     else:

@@ -1,0 +1,109 @@
+"""A training with n2p2 as a run of the job machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlmd.frame import Frame
+from mlmd.hdnnp.automatic import automatic_functions
+from mlmd.launch import Launch, Resources
+from mlmd.n2p2.data import prepare_data
+from mlmd.n2p2.input_files import BEST, CURVE, DATA, write_data, write_input
+from mlmd.n2p2.results import SPEC_FILE, TEST_DATA, write_spec
+from mlmd.n2p2.settings import N2p2Settings
+from mlmd.n2p2.steps import ENERGIES, FORCES, StepName, steps_for
+
+PROGRAMS = ("nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset")
+"""Codes that a cluster needs recipes for."""
+
+WALLTIME_MARGIN = 4.0
+LEAST_WALLTIME_S = 600
+# n2p2's own Cu2S and H2O examples on one core of a current x86 server: s per update, atom and
+# function, rounded up.
+SECONDS_PER_UPDATE = 4e-6
+SECONDS_PER_EVALUATION = 1.5e-6
+START_UP = 3.0
+
+
+@dataclass(frozen=True)
+class N2p2Spec:
+    """What a run directory is prepared from.
+
+    Args:
+        settings: how to train.
+        frames: on what.
+        name: for people.
+        data_checksum: of the selection, as the data's owner states it.
+        processes: of MPI.
+    """
+
+    settings: N2p2Settings
+    frames: Iterable[Frame]
+    name: str = ""
+    data_checksum: str = ""
+    processes: int = 1
+
+
+def prepare(spec: N2p2Spec, run_dir: Path | str) -> Launch:
+    """Write a run directory: normalising, scaling, training, prediction, one after another.
+
+    Raises:
+        InvalidInput: no frame can be used.
+    """
+    folder = Path(run_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    data = prepare_data(spec.settings, list(spec.frames))
+    write_input(data, folder)
+    write_data(data, folder / DATA)
+    write_spec(data, folder, spec.name, spec.data_checksum)
+    processes = max(1, min(spec.processes, len(data.frames)))
+    steps = steps_for(data, folder, processes)
+    wanted = [StepName.SCALING, StepName.TRAIN, StepName.PREDICT]
+    if spec.settings.normalise and data.can_normalise:
+        wanted.insert(0, StepName.NORMALIZE)
+    atoms = sum(map(len, data.frames))
+    seconds = estimate_seconds(
+        spec.settings, len(data.frames), atoms, len(data.elements), processes
+    )
+    return Launch(
+        commands=tuple(command for name in wanted for command in steps[name].commands),
+        fetch=(
+            "input.nn", "units.json", "scaling.data", "weights.[0-9][0-9][0-9].data", CURVE, BEST,
+            TEST_DATA, ENERGIES, FORCES, SPEC_FILE, "nnp-*.out",
+        ),
+        live=(CURVE, "nnp-train.out"),
+        resources=Resources(
+            processes=processes, walltime_s=int(max(LEAST_WALLTIME_S, WALLTIME_MARGIN * seconds))
+        ),
+    )  # fmt: skip
+
+
+def estimate_seconds(
+    settings: N2p2Settings, frames: int, atoms: int, elements: int, cores: int
+) -> float:
+    """Return about how long a training takes, s; a rough guess.
+
+    Args:
+        settings: how to train.
+        frames: how many.
+        atoms: in all of them.
+        elements: how many.
+        cores: MPI processes.
+    """
+    names = ("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne")[: max(1, min(elements, 10))]
+    if settings.symmetry_functions.strip():
+        count = len(settings.symmetry_functions.split("symfunction")) / len(names)
+    else:
+        ours = settings.as_ours
+        functions = automatic_functions(
+            names, ours.cutoff_radius, ours.radial_functions, ours.widths, ours.zetas
+        )
+        count = len(functions[names[0]])
+    size = atoms / max(1, frames)
+    learned = frames * (1.0 - settings.validation_fraction)
+    updates = learned * (1.0 + settings.force_updates) * size * count * SECONDS_PER_UPDATE
+    errors = atoms * count * SECONDS_PER_EVALUATION * size**0.5
+    seconds = settings.epochs * (updates + errors) / max(1, cores)
+    return START_UP + float(seconds)

@@ -1,0 +1,89 @@
+"""The steps of a training with n2p2, and the programs that each of them runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from mlmd.hdnnp.files import INPUT, SCALING, weights_name
+from mlmd.launch import Command
+from mlmd.n2p2.data import TrainingData
+from mlmd.n2p2.input_files import BEST, CURVE, DATA, choice_script, constants_script
+from mlmd.runs import write_bytes_atomic
+
+HISTOGRAM_BINS = "100"
+ENERGIES, FORCES = "energy.comp", "forces.comp"
+CONSTANTS_SCRIPT, CHOICE_SCRIPT = "constants.sh", "best-epoch.sh"
+
+
+class StepName(StrEnum):
+    """What can be run, in this order."""
+
+    NORMALIZE = "normalize"
+    SCALING = "scaling"
+    TRAIN = "train"
+    PREDICT = "predict"
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step: programs that run one after another.
+
+    Args:
+        name: which one.
+        commands: of the step.
+        needs: files that decide what comes out.
+        leaves: files that are there afterwards; glob patterns.
+    """
+
+    name: StepName
+    commands: tuple[Command, ...]
+    needs: tuple[str, ...]
+    leaves: tuple[str, ...]
+
+    @property
+    def program(self) -> str:
+        """The n2p2 program, for messages."""
+        return self.commands[0].argv[0]
+
+
+def steps_for(data: TrainingData, folder: Path, processes: int) -> dict[StepName, Step]:
+    """Return the steps for a set, and write the small scripts that they use.
+
+    Args:
+        data: what is trained on.
+        folder: run directory, takes the scripts.
+        processes: of MPI.
+    """
+    mpi = processes > 1
+    weights = tuple(weights_name(element) for element in data.elements)
+    scaling = [_program("nnp-scaling", HISTOGRAM_BINS, mpi=mpi)]
+    if data.constant:
+        text = constants_script(data.constant, data.elements)
+        write_bytes_atomic(folder / CONSTANTS_SCRIPT, text.encode())
+        scaling.append(Command(("sh", CONSTANTS_SCRIPT)))
+    choice = choice_script(data.elements, data.settings.energy_emphasis)
+    write_bytes_atomic(folder / CHOICE_SCRIPT, choice.encode())
+    return {
+        StepName.NORMALIZE: Step(
+            StepName.NORMALIZE, (_program("nnp-norm", mpi=mpi),), (INPUT, DATA), (INPUT,)
+        ),
+        StepName.SCALING: Step(StepName.SCALING, tuple(scaling), (INPUT, DATA), (SCALING,)),
+        StepName.TRAIN: Step(
+            StepName.TRAIN,
+            (_program("nnp-train", mpi=mpi), Command(("sh", CHOICE_SCRIPT))),
+            (INPUT, DATA, SCALING),
+            (CURVE, BEST, *weights),
+        ),
+        StepName.PREDICT: Step(
+            StepName.PREDICT,
+            (_program("nnp-dataset", "0", mpi=mpi),),
+            (INPUT, DATA, SCALING, *weights),
+            (ENERGIES, FORCES) if data.has_forces else (ENERGIES,),
+        ),
+    }
+
+
+def _program(*argv: str, mpi: bool = False) -> Command:
+    return Command(argv, stdout=f"{argv[0]}.out", mpi=mpi)
