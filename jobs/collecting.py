@@ -89,6 +89,8 @@ def accept(job: Job, lease: Lease) -> None:
         Overtaken: the lease was lost; nothing was written.
     """
     if job.exit_cause != Cause.OK:
+        if _salvaged(job, lease):
+            return
         if not goes_on_by_itself(job):
             _fail(job, failure_text(job), lease)
         elif checkpoint_files(job):
@@ -109,6 +111,33 @@ def accept(job: Job, lease: Lease) -> None:
         log.exception("job %s: its result could not be taken over", job.pk)
         text = _("The run ended well, but the portal failed on its result (%(error)s).")
         _fail(_as_before(job), text % {"error": f"{type(error).__name__}: {error}"}, lease)
+
+
+def _salvaged(job: Job, lease: Lease) -> bool:
+    """Take over what a run that ended badly left whole, where its kind can judge that.
+
+    Raises:
+        DatabaseError: the database could not be used just now; nothing was written.
+        Overtaken: the lease was lost; nothing was written.
+    """
+    try:
+        salvage = kind_of(job.kind).salvage
+        if salvage is None or job.exit_cause == Cause.DAMAGED:
+            return False
+        with transaction.atomic():
+            kept = salvage(job, job_folder(job))
+            machine.move(job, State.DONE, reason=f"{failure_text(job)} {kept}", lease=lease.token)
+    except (MlmdError, Refused, UnknownKind) as error:
+        log.info("job %s: nothing to keep: %s", job.pk, error)
+        _as_before(job)
+        return False
+    except (DatabaseError, Overtaken):
+        raise
+    except Exception:
+        log.exception("job %s: what it left could not be taken over", job.pk)
+        _as_before(job)
+        return False
+    return True
 
 
 def _as_before(job: Job) -> Job:

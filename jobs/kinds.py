@@ -40,6 +40,9 @@ class JobKind:
         url: the owning room's page for this job; empty where there is none.
         clone_url: the form filled with this job's settings; empty where there is none.
         reset: called inside the transaction that begins a further attempt.
+        salvage: like `accept`, for a run that ended badly: takes over the results that are whole
+            and returns in words what was kept. The run is then done. `MlmdError` and `Refused`
+            say that there was nothing. None for kinds that are whole or nothing.
         checkpoint: glob patterns of the files that a further attempt needs to go on where the
             one before it stopped, the checkpoint itself first; empty where it can't.
     """
@@ -51,6 +54,7 @@ class JobKind:
     url: Callable[[Job], str] = _no_page
     clone_url: Callable[[Job], str] = _no_page
     reset: Callable[[Job], None] = _nothing
+    salvage: Callable[[Job, Path], str] | None = None
     checkpoint: tuple[str, ...] = ()
 
 

@@ -12,9 +12,12 @@ from rest_framework.response import Response
 
 from datasets.access import editable_or_403, visible_or_404
 from datasets.api.labs import lab_of
+from datasets.dft.codes import CODES, code_named
 from datasets.dft.services import (
     DftRequest,
+    dft_continue,
     dft_outcomes,
+    dft_potentials,
     dft_retry_failed,
     dft_runs_visible_to,
     dft_start,
@@ -25,13 +28,15 @@ from jobs.models import Job
 from jobs.selectors import clusters_usable_by
 from jobs.services import cluster_ensure_local
 from labs.models import Visibility
-from mlmd.codes.espresso_settings import Protocol, protocol_settings
+from mlmd.codes.espresso_settings import Protocol
 
 
 class DftOutcomeSerializer(serializers.Serializer):
     structure = serializers.UUIDField()
     name = serializers.CharField()
-    outcome = serializers.ChoiceField(["waiting", "converged", "unconverged", "failed"])
+    outcome = serializers.ChoiceField(
+        ["waiting", "converged", "unconverged", "failed", "unfinished"]
+    )
     frames = serializers.IntegerField()
     message = serializers.CharField()
 
@@ -41,15 +46,24 @@ class DftRunSerializer(serializers.ModelSerializer):
 
     id = serializers.UUIDField(source="public_id", read_only=True)
     dataset = serializers.SerializerMethodField()
+    code = serializers.SerializerMethodField()
     settings = serializers.SerializerMethodField()
+    potentials = serializers.SerializerMethodField()
     structures = serializers.SerializerMethodField()
 
     class Meta:
         model = Job
-        fields = ["id", "title", "state", "reason", "dataset", "settings", "structures"]
+        fields = ["id", "title", "state", "reason", "dataset", "code", "settings", "potentials"]
+        fields += ["structures"]
 
     def get_dataset(self, job: Job) -> str:
         return str(job.spec.get("dataset", ""))
+
+    def get_code(self, job: Job) -> str:
+        return str(job.spec.get("code", "espresso"))
+
+    def get_potentials(self, job: Job) -> dict[str, Any]:
+        return dft_potentials(job)
 
     def get_settings(self, job: Job) -> dict[str, Any]:
         return dict(job.spec.get("settings", {}))
@@ -61,6 +75,7 @@ class DftRunSerializer(serializers.ModelSerializer):
 
 class DftStartSerializer(serializers.Serializer):
     structures = serializers.ListField(child=serializers.UUIDField(), min_length=1)
+    code = serializers.ChoiceField(list(CODES), default="espresso")
     protocol = serializers.ChoiceField(list(Protocol), default=Protocol.MODERATE)
     settings = serializers.DictField(default=dict, help_text="Changes to the protocol.")
     dataset = serializers.UUIDField(required=False, help_text="Takes the frames; none: a new one.")
@@ -68,6 +83,9 @@ class DftStartSerializer(serializers.Serializer):
     cluster = serializers.UUIDField(required=False, help_text="None: the portal's machine.")
     frame_kind = serializers.CharField(default="", allow_blank=True, max_length=120)
     processes = serializers.IntegerField(default=1, min_value=1, max_value=4096)
+    at_once = serializers.IntegerField(
+        required=False, min_value=1, max_value=1000, help_text="Structures at a time."
+    )
     walltime_s = serializers.IntegerField(required=False, min_value=60)
     visibility = serializers.ChoiceField(Visibility.choices, default=Visibility.LAB)
     lab = serializers.CharField(required=False)
@@ -79,7 +97,7 @@ class DftStartSerializer(serializers.Serializer):
 )
 @extend_schema(tags=["dft"])
 class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.GenericViewSet):
-    """Structures computed by Quantum ESPRESSO; their frames go into a dataset."""
+    """Structures computed by Quantum ESPRESSO or VASP; their frames go into a dataset."""
 
     queryset = Job.objects.none()
     serializer_class = DftRunSerializer
@@ -117,7 +135,9 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         cluster = values.pop("cluster", None)
         started = DftRequest(
             structures=structures,
-            settings=protocol_settings(values.pop("protocol"), **values.pop("settings")),
+            settings=code_named(values["code"]).protocol_settings(
+                values.pop("protocol"), **values.pop("settings")
+            ),
             dataset=editable_or_403(Dataset, request.user, dataset) if dataset else None,
             cluster=visible_or_404(clusters_usable_by(request.user), cluster)
             if cluster
@@ -137,4 +157,16 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         job = visible_or_404(dft_runs_visible_to(request.user), public_id)
         creation_check(request.user, lab_of(request))
         made = dft_retry_failed(job=job, actor=request.user)
+        return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Go on with the structures that a run had not finished when it ended",
+        request=None,
+        responses={201: DftRunSerializer},
+    )
+    @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
+    def go_on(self, request: Request, public_id: Any = None) -> Response:
+        job = visible_or_404(dft_runs_visible_to(request.user), public_id)
+        creation_check(request.user, lab_of(request))
+        made = dft_continue(job=job, actor=request.user)
         return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)

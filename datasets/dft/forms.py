@@ -8,39 +8,30 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.utils.translation import gettext_lazy as _
 
+from datasets.dft.codes import CODES
 from datasets.dft.services import KIND, DftRequest
 from datasets.models import Dataset, Structure
 from jobs.offering import clusters_offering, usual_cluster
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from labs.settings_forms import settings_fields, settings_values
-from mlmd.codes.espresso import PROGRAM
-from mlmd.codes.espresso_settings import (
-    PRESET_FIELDS,
-    EspressoSettings,
-    Protocol,
-    protocol_settings,
-)
+from mlmd.codes.espresso_settings import Protocol
 from mlmd.errors import MlmdError
 
 EXPERT = {"data-expert": "true"}
 PREFIX = "set-"
-PROTOCOL_WORDS = {
-    Protocol.FAST: _("fast: a first look, 30 Ry"),
-    Protocol.MODERATE: _("moderate: good for most data, 45 Ry"),
-    Protocol.PRECISE: _("precise: when errors matter more than time, 70 Ry"),
-}
 
 
 class DftForm(forms.Form):
     """Which structures, how precisely, into which dataset."""
 
+    code = forms.CharField(widget=forms.HiddenInput, required=False)
     structures = forms.ModelMultipleChoiceField(
         label=_("Structures"), queryset=None, to_field_name="public_id"
     )
     protocol = forms.ChoiceField(
         label=_("Protocol"),
-        choices=[(protocol.value, words) for protocol, words in PROTOCOL_WORDS.items()],
+        choices=[],
         initial=Protocol.MODERATE.value,
     )
     dataset = forms.ModelChoiceField(
@@ -69,7 +60,18 @@ class DftForm(forms.Form):
         min_value=1,
         max_value=4096,
         initial=1,
-        help_text=_("More than one start with MPI."),
+        help_text=_("Of each structure; more than one start with MPI."),
+        widget=forms.NumberInput(EXPERT),
+    )
+    at_once = forms.IntegerField(
+        label=_("Structures at a time"),
+        required=False,
+        min_value=1,
+        max_value=1000,
+        help_text=_(
+            "Each with its own processes, as an array of jobs where the cluster has a scheduler. "
+            "Empty: what the queue allows; one on a machine without a scheduler."
+        ),
         widget=forms.NumberInput(EXPERT),
     )
     hours = forms.FloatField(
@@ -77,7 +79,9 @@ class DftForm(forms.Form):
         required=False,
         min_value=0.01,
         max_value=1000,
-        help_text=_("Of all structures together, h; empty: six times the estimate."),
+        help_text=_(
+            "Of the run; what is not finished by then can be continued. Empty: six times the estimate."
+        ),
         widget=forms.NumberInput({**EXPERT, "step": "any", "data-unit": "h"}),
     )
     visibility = forms.ChoiceField(
@@ -87,8 +91,11 @@ class DftForm(forms.Form):
         widget=forms.Select(EXPERT),
     )
 
-    def __init__(self, *args: Any, user: Any, **options: Any) -> None:
+    def __init__(self, *args: Any, user: Any, code: str = "espresso", **options: Any) -> None:
         super().__init__(*args, **options)
+        self.code = CODES[code]
+        self.fields["code"].initial = self.code.name
+        self.fields["protocol"].choices = list(self.code.protocols.items())  # type: ignore[attr-defined]
         querysets = {
             "structures": Structure.objects.visible_to(user).order_by("-pk"),
             "dataset": Dataset.objects.editable_by(user).filter(withdrawn_at=None),
@@ -98,22 +105,25 @@ class DftForm(forms.Form):
             field = self.fields[name]
             if isinstance(field, forms.ModelChoiceField):
                 field.queryset = queryset
-        able = clusters_offering(user, PROGRAM)
+        able = clusters_offering(user, self.code.program)
         self.fields["cluster"].initial = usual_cluster(user, KIND, able)
         self.fields.update(
             settings_fields(
-                EspressoSettings, EspressoSettings(), open_ended=PRESET_FIELDS, prefix=PREFIX
+                self.code.settings,
+                self.code.settings(),
+                open_ended=self.code.preset_fields,
+                prefix=PREFIX,
             )
         )
-        for name in PRESET_FIELDS:
+        for name in self.code.preset_fields:
             self.fields[PREFIX + name].widget.attrs["data-default"] = _("as the protocol says")
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
         if not self.errors:
-            changed = settings_values(EspressoSettings, cleaned, PREFIX)
+            changed = settings_values(self.code.settings, cleaned, PREFIX)
             try:
-                cleaned["settings"] = protocol_settings(cleaned["protocol"], **changed)
+                cleaned["settings"] = self.code.protocol_settings(cleaned["protocol"], **changed)
             except MlmdError as error:
                 raise ValidationError(str(error)) from error
         return cleaned
@@ -132,4 +142,6 @@ class DftForm(forms.Form):
             processes=values["processes"],
             walltime_s=int(hours * 3600) if hours else None,
             visibility=values["visibility"],
+            code=self.code.name,
+            at_once=values["at_once"],
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
-from datasets.dft.services import KIND, dft_accept, dft_prepare
+from datasets.dft.services import KIND, dft_accept, dft_prepare, dft_salvage
 from jobs.kinds import JobKind, register
 from jobs.models import Job
 
@@ -18,6 +18,7 @@ def register_dft() -> None:
             title=_("DFT"),
             prepare=dft_prepare,
             accept=dft_accept,
+            salvage=dft_salvage,
             url=_page,
             clone_url=_again,
         )
@@ -29,5 +30,10 @@ def _page(job: Job) -> str:
 
 
 def _again(job: Job) -> str:
-    chosen = "&".join(f"structure={entry['id']}" for entry in job.spec.get("structures", ()))
+    chosen = "&".join(
+        [
+            f"code={job.spec.get('code', 'espresso')}",
+            *(f"structure={entry['id']}" for entry in job.spec.get("structures", ())),
+        ]
+    )
     return f"{reverse('datasets:dft-new')}?{chosen}"

@@ -2,44 +2,40 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from django.conf import settings
 from django.db import transaction
 from django.utils.translation import gettext as _
 
 from datasets.access import may_edit
+from datasets.dft.codes import CODES, DftCode, Potentials, code_named
 from datasets.models import Dataset, Structure
 from datasets.services.access import creation_check
 from datasets.services.datasets import dataset_create
 from datasets.services.frames import frames_insert
 from datasets.services.structures import structure_atoms
-from jobs.clusters import recipes_of, resources_of
-from jobs.files import job_folder
+from jobs.clusters import resources_of
+from jobs.files import SCRIPT_FILE, job_folder
 from jobs.models import Cluster, Job
+from jobs.placement import queues_of
 from jobs.selectors import jobs_visible_to, may_change
 from jobs.services import job_create
-from jobs.states import State
 from labs.exceptions import PermissionDenied, Refused
 from labs.models import Lab, Visibility
-from mlmd.codes import espresso
-from mlmd.codes.espresso_settings import EspressoSettings
-from mlmd.codes.pseudopotentials import (
-    Pseudopotential,
-    pseudopotential_folders,
-    pseudopotential_table,
-    pseudopotentials_for,
-)
+from mlmd.codes.batches import NamedStructure, StructureResult
 from mlmd.frame import Frame
 from mlmd.launch import Launch, Resources
 from mlmd.runs import read_json, to_jsonable, write_json_atomic
 
 KIND = "dft"
-MOST_STRUCTURES = 500
+MOST_STRUCTURES = 2000
+USUAL_LANES = 10  # structures at a time on a cluster that doesn't say how many
 OUTCOMES_FILE = "outcomes.json"
+UNFINISHED = frozenset({"unfinished", "waiting"})
 LEAST_WALLTIME = 1800  # s
 
 
@@ -49,7 +45,7 @@ class DftRequest:
 
     Args:
         structures: to compute, in this order.
-        settings: of pw.x.
+        settings: of the code.
         cluster: where to run.
         dataset: that takes the frames; None makes a new one.
         dataset_name: of the new one; empty to name it after the structures.
@@ -58,10 +54,13 @@ class DftRequest:
         walltime_s: of the whole run; None for six times the estimate.
         visibility: of the run and of a new dataset.
         parent: the run this one repeats in part.
+        code: a key of `datasets.dft.codes.CODES`.
+        at_once: structures computed at the same time, each with its own processes; None for as
+            many as the cluster suits.
     """
 
     structures: Sequence[Structure]
-    settings: EspressoSettings
+    settings: Any
     cluster: Cluster
     dataset: Dataset | None = None
     dataset_name: str = ""
@@ -70,6 +69,8 @@ class DftRequest:
     walltime_s: int | None = None
     visibility: str = Visibility.LAB
     parent: Job | None = None
+    code: str = "espresso"
+    at_once: int | None = None
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class DftOutcome:
     Args:
         structure: its public id.
         name: as it was when the run was started.
-        outcome: `mlmd.codes.espresso.Outcome`, or "waiting".
+        outcome: `mlmd.codes.batches.Outcome`, or "waiting".
         frames: how many went into the dataset.
         message: why it isn't converged.
     """
@@ -91,25 +92,33 @@ class DftOutcome:
     message: str = ""
 
 
-def dft_pseudopotentials() -> dict[str, Pseudopotential]:
-    """Return the pseudopotentials of this site by element."""
-    return pseudopotential_table(pseudopotential_folders(Path(settings.PSEUDO_DIR)))
-
-
-def dft_estimate(request: DftRequest) -> float:
+def dft_estimate(request: DftRequest, potentials: Potentials) -> float:
     """Return about how long the run takes, s."""
     atoms = [structure_atoms(structure) for structure in request.structures]
-    return espresso.estimate_seconds(
-        atoms, request.settings, dft_pseudopotentials(), request.processes
-    )
+    cores = request.processes * dft_lanes(request)
+    return code_named(request.code).estimate(atoms, request.settings, potentials, cores)
 
 
-def dft_check(request: DftRequest) -> dict[str, Pseudopotential]:
-    """Return the pseudopotentials that a run needs.
+def dft_lanes(request: DftRequest) -> int:
+    """Return how many structures are computed at the same time.
+
+    One after another without a scheduler; with one as many as the first queue lets an account run.
+    """
+    most = len(request.structures)
+    if request.at_once:
+        return min(request.at_once, most)
+    if request.cluster.scheduler == "direct":
+        return 1
+    allowed = next((queue.jobs for queue in queues_of(request.cluster) if queue.jobs), USUAL_LANES)
+    return max(1, min(allowed, most))
+
+
+def dft_check(request: DftRequest) -> Potentials:
+    """Return the potentials that a run needs.
 
     Raises:
-        Refused: no or too many structures, one without a cell, or no pw.x on the cluster.
-        mlmd.errors.InvalidInput: an element has no pseudopotential.
+        Refused: no or too many structures, one without a cell, or no such program on the cluster.
+        mlmd.errors.InvalidInput: an element has no potential.
     """
     if not request.structures:
         raise Refused(_("Choose at least one structure."))
@@ -124,16 +133,8 @@ def dft_check(request: DftRequest) -> dict[str, Pseudopotential]:
             _("%(names)s: no cell. Put a molecule into a box with some Å of vacuum around it.")
             % {"names": ", ".join(flat[:5])}
         )
-    if espresso.PROGRAM not in recipes_of(request.cluster):
-        raise Refused(
-            _(
-                "%(cluster)s has no pw.x. On this machine, install Quantum ESPRESSO (Debian: "
-                "apt-get install quantum-espresso); elsewhere its manager adds a recipe for pw.x."
-            )
-            % {"cluster": request.cluster}
-        )
     elements = {element for row in request.structures for element in row.elements}
-    return pseudopotentials_for(elements, dft_pseudopotentials())
+    return code_named(request.code).potentials(request.cluster, elements, request.settings)
 
 
 @transaction.atomic
@@ -146,7 +147,7 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         mlmd.errors.InvalidInput: an element has no pseudopotential.
     """
     creation_check(owner, lab)
-    files = dft_check(request)
+    potentials = dft_check(request)
     dataset = request.dataset or dataset_create(
         owner=owner,
         lab=lab,
@@ -154,13 +155,12 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         visibility=request.visibility,
     )
     _may_feed(dataset, owner)
-    walltime = request.walltime_s or max(LEAST_WALLTIME, int(6 * dft_estimate(request)))
+    walltime = request.walltime_s or max(LEAST_WALLTIME, int(6 * dft_estimate(request, potentials)))
     spec = {
-        "structures": [{"id": str(s.public_id), "name": s.name} for s in request.structures],
+        "structures": [_entry(structure) for structure in request.structures],
+        "code": request.code,
         "settings": to_jsonable(request.settings),
-        "pseudopotentials": {
-            element: {"name": file.name, "sha256": file.sha256} for element, file in files.items()
-        },
+        "pseudopotentials": potentials,
         "dataset": str(dataset.public_id),
         "frame_kind": " ".join(request.frame_kind.split())[:120],
     }
@@ -171,7 +171,9 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         title=_default_name(request.structures),
         spec=spec,
         cluster=request.cluster,
-        resources=asdict(Resources(processes=request.processes, walltime_s=walltime)),
+        resources=asdict(
+            Resources(processes=request.processes, walltime_s=walltime, at_once=dft_lanes(request))
+        ),
         visibility=request.visibility,
         parent=request.parent,
     )
@@ -189,21 +191,21 @@ def dft_prepare(job: Job, folder: Path) -> Launch:
     gone = [entry["name"] for entry in job.spec["structures"] if entry["id"] not in rows]
     if gone:
         raise Refused(_("Deleted since the run was started: %s.") % ", ".join(gone[:5]))
-    files = pseudopotentials_for(job.spec["pseudopotentials"], dft_pseudopotentials())
-    for element, file in files.items():
-        if file.sha256 != job.spec["pseudopotentials"][element]["sha256"]:
-            raise Refused(
-                _("The pseudopotential of %s was replaced since; start the run anew.") % element
-            )
-    spec = espresso.EspressoSpec(
-        structures=tuple(
-            espresso.NamedStructure(rows[key].name, structure_atoms(rows[key])) for key in wanted
-        ),
-        settings=EspressoSettings.from_json(job.spec["settings"]),
-        pseudopotentials=files,
-        resources=resources_of(job),
+    code = dft_code(job)
+    structures = tuple(NamedStructure(rows[key].name, structure_atoms(rows[key])) for key in wanted)
+    return code.prepare(
+        job.cluster,
+        structures,
+        code.settings.from_json(job.spec["settings"]),  # type: ignore[attr-defined]
+        job.spec["pseudopotentials"],
+        resources_of(job),
+        folder,
     )
-    return espresso.prepare(spec, folder)
+
+
+def dft_code(job: Job) -> DftCode:
+    """Return the code of a run; those of the time before there were several used pw.x."""
+    return CODES[job.spec.get("code", "espresso")]
 
 
 @transaction.atomic
@@ -213,12 +215,39 @@ def dft_accept(job: Job, folder: Path) -> None:
     Raises:
         Refused: no structure gave a frame, or the dataset doesn't take any more.
     """
-    results = espresso.collect(folder)
+    _take_over(job, folder)
+
+
+@transaction.atomic
+def dft_salvage(job: Job, folder: Path) -> str:
+    """Put the frames of the structures into the dataset that a broken-off run had finished.
+
+    Returns:
+        In words, how many those are.
+
+    Raises:
+        Refused: there are none, or the dataset doesn't take any more.
+    """
+    outcomes = _take_over(job, folder)
+    whole = sum(row.outcome not in UNFINISHED for row in outcomes)
+    return _("%(whole)d of %(all)d structures were finished; their results are kept.") % {
+        "whole": whole,
+        "all": len(outcomes),
+    }
+
+
+def _take_over(job: Job, folder: Path) -> list[DftOutcome]:
+    code = dft_code(job)
+    results = code.collect(folder)
     outcomes = _outcomes(job, results)
+    used = code.used(folder)
     # Beside the files it sums up, and the same however often it is written.
-    write_json_atomic(folder / OUTCOMES_FILE, {"outcomes": [asdict(row) for row in outcomes]})
+    told = {"outcomes": [asdict(row) for row in outcomes], "potentials": used}
+    write_json_atomic(folder / OUTCOMES_FILE, told)
+    path = folder / SCRIPT_FILE
+    script = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
     frames = [
-        _linked(frame, job, entry)
+        _linked(frame, job, entry, used, script)
         for entry, result in zip(job.spec["structures"], results, strict=True)
         for frame in result.frames
     ]
@@ -231,39 +260,58 @@ def dft_accept(job: Job, folder: Path) -> None:
         raise Refused(_("The dataset that was to take the frames has been deleted."))
     _may_feed(dataset, job.owner)
     frames_insert(dataset=dataset, actor=job.owner, frames=frames)
+    return outcomes
 
 
-@transaction.atomic
 def dft_retry_failed(*, job: Job, actor: Any) -> Job:
-    """Start a new run of the structures that did not converge in one that is done.
+    """Start a new run of the structures that failed or did not converge in one that has ended.
 
     Raises:
         PermissionDenied: the person may not change the run, or not add to the dataset.
-        Refused: the run isn't done, or everything in it converged.
+        Refused: the run goes on, or nothing in it failed.
     """
+    return _compute_again(job, actor, frozenset({"failed", "unconverged"}))
+
+
+def dft_continue(*, job: Job, actor: Any) -> Job:
+    """Start a new run of the structures that a run had not finished when it ended.
+
+    Raises:
+        PermissionDenied: the person may not change the run, or not add to the dataset.
+        Refused: the run goes on, or finished all of them.
+    """
+    return _compute_again(job, actor, UNFINISHED)
+
+
+@transaction.atomic
+def _compute_again(job: Job, actor: Any, wanted: frozenset[str]) -> Job:
     if not may_change(actor, job):
         raise PermissionDenied(
             _("Only the owner and the lab's managers can change “%(job)s”.") % {"job": job}
         )
-    if job.state != State.DONE:
+    if not job.is_final:
         raise Refused(_("Only what a finished run left behind can be computed again here."))
-    missing = [row.structure for row in dft_outcomes(job) if row.outcome != "converged"]
+    missing = [row.structure for row in dft_outcomes(job) if row.outcome in wanted]
     if not missing:
-        raise Refused(_("Every structure converged; there is nothing to compute again."))
+        raise Refused(_("There is nothing of that kind left to compute again."))
     rows = Structure.objects.visible_to(actor).filter(public_id__in=missing)
     dataset = Dataset.objects.visible_to(actor).filter(public_id=job.spec["dataset"]).first()
     if dataset is None:
         raise Refused(_("The dataset that was to take the frames has been deleted."))
+    code = dft_code(job)
+    resources = resources_of(job)
     request = DftRequest(
         structures=list(rows.order_by("pk")),
-        settings=EspressoSettings.from_json(job.spec["settings"]),
+        settings=code.settings.from_json(job.spec["settings"]),  # type: ignore[attr-defined]
         cluster=job.cluster,
         dataset=dataset,
         frame_kind=job.spec["frame_kind"],
-        processes=resources_of(job).processes,
-        walltime_s=resources_of(job).walltime_s,
+        processes=resources.processes,
+        walltime_s=resources.walltime_s,
         visibility=job.visibility,
         parent=job,
+        code=code.name,
+        at_once=resources.at_once,
     )
     return dft_start(owner=actor, lab=job.lab, request=request)
 
@@ -281,7 +329,14 @@ def dft_outcomes(job: Job) -> list[DftOutcome]:
     return [DftOutcome(e["id"], e["name"], "waiting") for e in job.spec["structures"]]
 
 
-def _outcomes(job: Job, results: Sequence[espresso.StructureResult]) -> list[DftOutcome]:
+def dft_potentials(job: Job) -> dict[str, dict[str, str]]:
+    """Return the potentials of a run: what the run itself noted, else what was asked for."""
+    path = job_folder(job) / OUTCOMES_FILE
+    noted = read_json(path).get("potentials", {}) if job.is_final and path.is_file() else {}
+    return noted or dict(job.spec.get("pseudopotentials", {}))
+
+
+def _outcomes(job: Job, results: Sequence[StructureResult]) -> list[DftOutcome]:
     return [
         DftOutcome(
             entry["id"], entry["name"], str(result.outcome), len(result.frames), result.message
@@ -290,19 +345,29 @@ def _outcomes(job: Job, results: Sequence[espresso.StructureResult]) -> list[Dft
     ]
 
 
-def _linked(frame: Frame, job: Job, entry: dict[str, str]) -> Frame:
+def _linked(
+    frame: Frame, job: Job, entry: dict[str, str], used: dict[str, dict[str, str]], script: str
+) -> Frame:
     """Return a frame that says which run and structure of the portal it comes from."""
     known = frame.calculation
+    files = used or job.spec["pseudopotentials"]
     further = {
         "portal_job": str(job.public_id),
         "portal_structure": entry["id"],
         "portal_cluster": job.cluster.name,
-        "pseudopotential_sha256": {
-            element: file["sha256"] for element, file in job.spec["pseudopotentials"].items()
-        },
+        "portal_script_sha256": script,
+        "pseudopotential_sha256": {name: file["sha256"] for name, file in files.items()},
     }
     calculation = replace(known, settings={**known.settings, **further})
-    return replace(frame, calculation=calculation, kind=job.spec["frame_kind"] or frame.kind)
+    kind = job.spec["frame_kind"] or entry.get("kind", "") or frame.kind
+    return replace(frame, calculation=calculation, kind=kind)
+
+
+def _entry(structure: Structure) -> dict[str, str]:
+    """Return what a run notes of a structure; members of a set say what kind they are."""
+    entry = {"id": str(structure.public_id), "name": structure.name}
+    kind = structure.recipe.get("kind")
+    return {**entry, "kind": kind} if isinstance(kind, str) else entry
 
 
 def _may_feed(dataset: Dataset, person: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,11 +15,17 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.access import visible_or_404
+from datasets.dft.codes import CODES, code_named
 from datasets.dft.forms import DftForm
 from datasets.dft.services import (
+    UNFINISHED,
     dft_check,
+    dft_code,
+    dft_continue,
     dft_estimate,
+    dft_lanes,
     dft_outcomes,
+    dft_potentials,
     dft_retry_failed,
     dft_runs_visible_to,
     dft_start,
@@ -28,12 +35,11 @@ from datasets.services.access import creation_check
 from datasets.services.structures import structure_atoms
 from datasets.views.answers import posted, says_refusals
 from jobs.selectors import may_change
-from jobs.states import State
 from labs.exceptions import Refused
 from labs.selectors import may_create
 from labs.templatetags.mlmd_tags import duration
-from mlmd.codes.espresso_input import input_text
 from mlmd.errors import MlmdError
+from mlmd.launch import Resources
 
 
 @require_http_methods(["GET", "POST"])
@@ -41,7 +47,8 @@ def dft_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         creation_check(request.user, request.lab)
     chosen = [word for word in request.GET.getlist("structure") if _is_uuid(word)]
-    form = DftForm(posted(request), user=request.user, initial={"structures": chosen})
+    code = _code(request)
+    form = DftForm(posted(request), user=request.user, code=code, initial={"structures": chosen})
     if request.method == "POST" and form.is_valid():
         try:
             job = dft_start(owner=request.user, lab=request.lab, request=form.request())
@@ -50,8 +57,16 @@ def dft_new(request: HttpRequest) -> HttpResponse:
         else:
             messages.success(request, _("The run has been started."))
             return redirect("datasets:dft", public_id=job.public_id)
-    body = json.dumps({"structures": chosen or ["…"], "protocol": "moderate"})
-    context = {"form": form, "api_body": body, "may_create": may_create(request.user, request.lab)}
+    body = json.dumps({"code": code, "structures": chosen[:3] or ["…"], "protocol": "moderate"})
+    kept = [(n, v) for n in request.GET if n != "code" for v in request.GET.getlist(n)]
+    tabs = [(known, urlencode([("code", known.name), *kept])) for known in CODES.values()]
+    context = {
+        "form": form,
+        "code": CODES[code],
+        "tabs": tabs,
+        "api_body": body,
+        "may_create": may_create(request.user, request.lab),
+    }
     status = 422 if request.method == "POST" else 200
     return render(request, "datasets/dft_new.html", context, status=status)
 
@@ -59,21 +74,25 @@ def dft_new(request: HttpRequest) -> HttpResponse:
 @require_POST
 def dft_preview(request: HttpRequest) -> HttpResponse:
     """Say how long a run will take, and show the first input file."""
-    form = DftForm(request.POST, user=request.user)
-    sentence = problem = text = ""
+    form = DftForm(request.POST, user=request.user, code=_code(request))
+    sentence = problem = ""
+    inputs: list[tuple[str, str]] = []
     if not form.is_valid():
         problem = _("Choose structures to see what will happen.")
         problem = " ".join(form.non_field_errors()) or problem
     else:
         asked = form.request()
         try:
-            files = dft_check(asked)
-            names = {element: file.name for element, file in files.items()}
-            text = input_text(structure_atoms(asked.structures[0]), asked.settings, names)
-            sentence = _sentence(len(asked.structures), dft_estimate(asked), names)
+            potentials = dft_check(asked)
+            first = structure_atoms(asked.structures[0])
+            resources = Resources(processes=asked.processes)
+            inputs = form.code.inputs(first, asked.settings, potentials, resources)
+            names = [file["name"] for file in potentials.values()]
+            seconds = dft_estimate(asked, potentials)
+            sentence = _sentence(len(asked.structures), seconds, dft_lanes(asked), names)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    context = {"sentence": sentence, "problem": problem, "input": text}
+    context = {"sentence": sentence, "problem": problem, "inputs": inputs}
     return render(request, "datasets/_dft_preview.html", context)
 
 
@@ -84,15 +103,22 @@ def dft_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     wanted = job.spec.get("dataset")
     dataset = Dataset.objects.visible_to(request.user).filter(public_id=wanted).first()
     bad = sum(row.outcome in {"failed", "unconverged"} for row in outcomes)
+    unfinished = sum(row.outcome in UNFINISHED for row in outcomes) if job.is_final else 0
+    changeable = job.is_final and may_change(request.user, job)
+    last = job.moves.last()
     context = {
         "job": job,
         "took": job.ended_at - job.started_at if job.started_at and job.ended_at else None,
         "outcomes": outcomes,
         "dataset": dataset,
         "bad": bad,
-        "may_retry": bool(bad) and job.state == State.DONE and may_change(request.user, job),
+        "unfinished": unfinished,
+        "code": dft_code(job),
+        "why": last.reason if last and unfinished and job.state == "done" else "",
+        "may_retry": bool(bad) and changeable,
+        "may_continue": bool(unfinished) and changeable,
         "settings_json": json.dumps(job.spec.get("settings", {}), indent=1),
-        "pseudopotentials": job.spec.get("pseudopotentials", {}),
+        "pseudopotentials": dft_potentials(job),
     }
     response = render(request, "datasets/dft.html", context)
     if request.headers.get("HX-Request") and job.is_final:
@@ -111,12 +137,34 @@ def dft_again(request: HttpRequest, public_id: UUID) -> HttpResponse:
     return redirect("datasets:dft", public_id=made.public_id)
 
 
-def _sentence(count: int, seconds: float, names: dict[str, str]) -> str:
+@require_POST
+@says_refusals(lambda public_id: reverse("datasets:dft", args=[public_id]))
+def dft_go_on(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Compute what a run had not finished when it ended."""
+    job = visible_or_404(dft_runs_visible_to(request.user), public_id)
+    creation_check(request.user, request.lab)
+    made = dft_continue(job=job, actor=request.user)
+    messages.success(request, _("The run goes on with the structures that were not finished."))
+    return redirect("datasets:dft", public_id=made.public_id)
+
+
+def _code(request: HttpRequest) -> str:
+    """Return the code that the address or the form names; the first where it names none."""
+    name = request.POST.get("code") or request.GET.get("code") or next(iter(CODES))
+    return code_named(name).name if name in CODES else next(iter(CODES))
+
+
+def _sentence(count: int, seconds: float, lanes: int, names: list[str]) -> str:
     structures = ngettext("%(count)d structure", "%(count)d structures", count) % {"count": count}
-    return _("%(structures)s, roughly %(time)s; pseudopotentials %(files)s.") % {
+    if lanes > 1:
+        structures = _("%(structures)s, %(lanes)d at a time") % {
+            "structures": structures,
+            "lanes": lanes,
+        }
+    return _("%(structures)s, roughly %(time)s; potentials %(files)s.") % {
         "structures": structures,
         "time": duration(max(10, round(seconds, -1))),
-        "files": ", ".join(names.values()),
+        "files": ", ".join(names),
     }
 
 

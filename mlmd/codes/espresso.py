@@ -6,19 +6,27 @@ import math
 import re
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ase import Atoms
 
-from mlmd.codes.espresso_input import PREFIX, input_text, k_mesh
+from mlmd.codes.batches import (
+    AGAIN,
+    NamedStructure,
+    Outcome,
+    StructureResult,
+    folder_name,
+    unfinished_because,
+)
+from mlmd.codes.espresso_input import PREFIX, input_text
 from mlmd.codes.espresso_settings import CalculationKind, EspressoSettings
+from mlmd.codes.k_points import k_mesh
 from mlmd.codes.pseudopotentials import Pseudopotential, pseudopotentials_for
 from mlmd.errors import InvalidInput, MlmdError
 from mlmd.formats import open_frames
 from mlmd.frame import Frame
-from mlmd.launch import Command, Launch, Resources
+from mlmd.launch import PART_RECORD, Command, Condition, Launch, Part, Resources
 from mlmd.runs import read_json, write_json_atomic
 from mlmd.units import BOHR
 
@@ -29,23 +37,8 @@ _DEFAULT_VALENCE = 8.0
 # Si8, 20 Ry, 3×3×3 k-points took 9.5 s on one core; the estimate grows from there.
 _SECONDS_PER_UNIT = 1.9e-7
 _FOURIER_SHARE = 60.0
+_NOT_REACHED = "convergence NOT achieved"  # what pw.x says of a self-consistency that gave up
 _MOST_OUTPUT = 4 * 2**20  # bytes looked through for an error message
-
-
-class Outcome(StrEnum):
-    """What became of a structure."""
-
-    CONVERGED = "converged"
-    UNCONVERGED = "unconverged"
-    FAILED = "failed"
-
-
-@dataclass(frozen=True)
-class NamedStructure:
-    """A structure to compute; `name` is for people and needn't be unique."""
-
-    name: str
-    atoms: Atoms
 
 
 @dataclass(frozen=True)
@@ -65,30 +58,6 @@ class EspressoSpec:
     resources: Resources
 
 
-@dataclass(frozen=True)
-class StructureResult:
-    """What became of one structure.
-
-    Args:
-        index: its place in the batch, from 0.
-        name: as in the batch.
-        outcome: converged, unconverged or failed.
-        frames: every labelled configuration, in order; none after a failure.
-        message: why it isn't converged; empty where it is.
-    """
-
-    index: int
-    name: str
-    outcome: Outcome
-    frames: tuple[Frame, ...] = ()
-    message: str = ""
-
-
-def folder_name(index: int) -> str:
-    """Return the folder of a structure in the run directory."""
-    return f"{index + 1:04d}"
-
-
 def prepare(spec: EspressoSpec, run_dir: Path) -> Launch:
     """Write inputs and pseudopotentials of a batch and say what to run.
 
@@ -103,36 +72,63 @@ def prepare(spec: EspressoSpec, run_dir: Path) -> Launch:
     (run_dir / "pseudo").mkdir()
     for file in chosen.values():
         shutil.copyfile(file.path, run_dir / "pseudo" / file.name)
-    commands = []
-    for index, named in enumerate(spec.structures):
-        folder = folder_name(index)
-        try:
-            text = input_text(named.atoms, spec.settings, names, outdir=f"./{folder}/out")
-        except InvalidInput as error:
-            raise InvalidInput(
-                f"{named.name}: {error.where}", error.found, error.expected, error.action
-            ) from error
-        (run_dir / folder).mkdir()
-        (run_dir / folder / INPUT_FILE).write_text(text, encoding="utf-8")
-        commands.append(
-            Command(
-                (PROGRAM, "-in", f"{folder}/{INPUT_FILE}"),
-                stdout=f"{folder}/{OUTPUT_FILE}",
-                mpi=spec.resources.processes > 1,
-                may_fail=True,
-            )
-        )
+    parts = [
+        _part(index, named, spec, names, run_dir) for index, named in enumerate(spec.structures)
+    ]
     description = {
         "names": [named.name for named in spec.structures],
         "settings": spec.settings,
         "pseudopotentials": {e: {"name": f.name, "sha256": f.sha256} for e, f in chosen.items()},
     }
     write_json_atomic(run_dir / SPEC_FILE, description)
+    results = (OUTPUT_FILE, *_XML_FILES)
     return Launch(
-        commands=tuple(commands),
-        fetch=(f"*/{OUTPUT_FILE}", *(f"*/{name}" for name in _XML_FILES)),
+        commands=(),
+        fetch=(
+            f"*/{PART_RECORD}",
+            *(f"*/{name}" for name in results),
+            *(f"*/{AGAIN}/{name}" for name in results),
+        ),
         live=(f"*/{OUTPUT_FILE}",),
         resources=spec.resources,
+        parts=tuple(parts),
+    )
+
+
+def _part(
+    index: int, named: NamedStructure, spec: EspressoSpec, names: dict[str, str], run_dir: Path
+) -> Part:
+    folder = folder_name(index)
+    commands = [_write_try(named, spec.settings, names, folder, run_dir, spec.resources)]
+    if spec.settings.second_try:
+        again = _write_try(
+            named, spec.settings.gentler(), names, f"{folder}/{AGAIN}", run_dir, spec.resources
+        )
+        commands.append(replace(again, only_if=Condition(f"{folder}/{OUTPUT_FILE}", _NOT_REACHED)))
+    return Part(folder, tuple(commands))
+
+
+def _write_try(
+    named: NamedStructure,
+    settings: EspressoSettings,
+    names: dict[str, str],
+    folder: str,
+    run_dir: Path,
+    resources: Resources,
+) -> Command:
+    try:
+        text = input_text(named.atoms, settings, names, outdir=f"./{folder}/out")
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"{named.name}: {error.where}", error.found, error.expected, error.action
+        ) from error
+    (run_dir / folder).mkdir()
+    (run_dir / folder / INPUT_FILE).write_text(text, encoding="utf-8")
+    return Command(
+        (PROGRAM, "-in", f"{folder}/{INPUT_FILE}"),
+        stdout=f"{folder}/{OUTPUT_FILE}",
+        mpi=resources.processes > 1,
+        may_fail=True,
     )
 
 
@@ -150,6 +146,27 @@ def collect(run_dir: Path) -> list[StructureResult]:
 
 
 def _structure_result(index: int, name: str, folder: Path) -> StructureResult:
+    result = _try_result(index, name, folder)
+    if (folder / AGAIN / OUTPUT_FILE).is_file():
+        second = _try_result(index, name, folder / AGAIN)
+        if second.outcome == Outcome.CONVERGED or not result.frames:
+            result = replace(second, frames=tuple(map(_noted, second.frames)))
+    why = unfinished_because(folder)
+    if result.outcome != Outcome.CONVERGED and why:
+        # Of what it wrote until then only the whole steps of a relaxation are results.
+        frames = tuple(frame for frame in result.frames if frame.scf_converged)
+        return replace(result, outcome=Outcome.UNFINISHED, frames=frames, message=why)
+    return result
+
+
+def _noted(frame: Frame) -> Frame:
+    """Return the frame with the note that the second try made it."""
+    known = frame.calculation
+    note = {"second_try": "gentler mixing"}
+    return replace(frame, calculation=replace(known, settings={**known.settings, **note}))
+
+
+def _try_result(index: int, name: str, folder: Path) -> StructureResult:
     frames: list[Frame] = []
     problems: list[str] = []
     for path in (*(folder / name for name in _XML_FILES), folder / OUTPUT_FILE):
@@ -184,7 +201,7 @@ def error_message(output: Path) -> str:
     box = re.search(r"%{20,}\s*\n(.*?)\n\s*%{20,}", text, re.DOTALL)
     if box:
         return " ".join(box[1].split())[:400]
-    if "convergence NOT achieved" in text:
+    if _NOT_REACHED in text:
         return "The self-consistency did not converge within the allowed steps."
     if text.strip() and "JOB DONE" not in text:
         return "pw.x ended before its job was done."

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,23 +14,11 @@ from mlmd.codes.espresso_settings import (
     EspressoSettings,
     Smearing,
 )
+from mlmd.codes.k_points import k_mesh
 from mlmd.errors import InvalidInput
 
 PREFIX = "pwscf"
 _LEAST_VOLUME = 1e-3  # Å³
-
-
-def k_mesh(atoms: Atoms, spacing: float) -> tuple[int, int, int]:
-    """Return divisions with neighbouring k-points at most `spacing` (1/Å, with 2π) apart.
-
-    One along directions that aren't periodic.
-    """
-    lengths = 2 * math.pi * np.linalg.norm(np.linalg.inv(atoms.cell.array).T, axis=1)
-    first, second, third = (
-        max(1, math.ceil(length / spacing - 1e-6)) if periodic else 1
-        for length, periodic in zip(lengths, atoms.pbc, strict=True)
-    )
-    return first, second, third
 
 
 def input_text(

@@ -12,6 +12,7 @@ from mlmd.errors import InvalidInput
 from mlmd.settings import check, from_mapping
 
 WHERE = "Quantum ESPRESSO settings"
+GENTLE_MIXING = 0.3
 NAMELISTS = ("CONTROL", "SYSTEM", "ELECTRONS", "IONS", "CELL")
 # Where files lie and which atoms there are is decided by the run directory, not by a person.
 _OURS = frozenset(
@@ -147,6 +148,14 @@ class EspressoSettings:
         default=50,
         metadata=_about("Ionic steps", "Most steps of a relaxation.", minimum=1, maximum=1000),
     )
+    second_try: bool = field(
+        default=True,
+        metadata=_about(
+            "Second try",
+            "What doesn't converge is tried once more with gentler mixing (0.3, or half of a "
+            "smaller one) and twice the steps.",
+        ),
+    )
     further: str = field(
         default="",
         metadata=_about(
@@ -171,6 +180,11 @@ class EspressoSettings:
                 namelist, key, value = _keyword(line.strip())
                 found.setdefault(namelist, {})[key] = value
         return found
+
+    def gentler(self) -> EspressoSettings:
+        """Return the settings of the second try."""
+        mixing = GENTLE_MIXING if self.mixing > GENTLE_MIXING else self.mixing / 2
+        return replace(self, mixing=max(0.01, mixing), scf_steps=min(2000, 2 * self.scf_steps))
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> EspressoSettings:

@@ -239,3 +239,35 @@ def test_names_with_quotes_and_japanese_reach_the_shell_unharmed(create, until, 
     settings.LOCAL_CLUSTER_DIR = tmp_path / 'it\'s $HOME; 日本 "x"'
     job = until(create(), State.DONE)
     assert len(starts(job)) == 1
+
+
+def test_a_run_that_ends_badly_keeps_what_its_kind_finds_whole(cluster, owner, lab, until):
+    """The kind judges: what it keeps makes the run done, and its history says why it ended."""
+
+    def salvage(job, folder):
+        if job.spec.get("empty"):
+            raise Refused("nothing whole")
+        return "One of two was kept."
+
+    register(
+        JobKind(
+            "batch", "Batch", factories.prepare_example, factories.accept_example, salvage=salvage
+        )
+    )
+
+    def run(**spec):
+        job = job_create(
+            owner=owner,
+            lab=lab,
+            kind="batch",
+            title="b",
+            spec={"status": 3, **spec},
+            cluster=cluster,
+        )
+        return until(job, State.DONE, State.FAILED)
+
+    kept = run()
+    assert kept.state == State.DONE
+    assert "status 3" in kept.moves.last().reason
+    assert "One of two was kept." in kept.moves.last().reason
+    assert run(empty=True).state == State.FAILED

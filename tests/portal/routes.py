@@ -189,9 +189,11 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "datasets:dft-preview": (OWN_POST,),
     "datasets:dft": (read("dft"),),
     "datasets:dft-retry": (change("dft"),),
+    "datasets:dft-continue": (change("dft"),),
     "api:dft-list": (Route("list", "dft"), create(structures=["<structure>"], lab="<lab>")),
     "api:dft-detail": (read("dft"),),
     "api:dft-retry": (change("dft"),),
+    "api:dft-continue": (change("dft"),),
     # datasets: uploads
     "datasets:upload": (create(name="New", file="<file>"),),
     "datasets:upload-detail": (read("upload"),),

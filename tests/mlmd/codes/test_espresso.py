@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import shutil
 from pathlib import Path
 
@@ -11,17 +12,17 @@ import pytest
 from ase import Atoms
 from ase.build import bulk
 
+from mlmd.codes.batches import NamedStructure, Outcome
 from mlmd.codes.espresso import (
     EspressoSpec,
-    NamedStructure,
-    Outcome,
     collect,
     error_message,
     estimate_seconds,
     prepare,
 )
-from mlmd.codes.espresso_input import input_text, k_mesh
+from mlmd.codes.espresso_input import input_text
 from mlmd.codes.espresso_settings import EspressoSettings, protocol_settings
+from mlmd.codes.k_points import k_mesh
 from mlmd.codes.pseudopotentials import pseudopotential_table, pseudopotentials_for
 from mlmd.errors import InvalidInput
 from mlmd.formats import read_structures
@@ -133,7 +134,10 @@ def test_a_failed_structure_says_why_and_leaves_the_others_alone(
     silicon = bulk("Si", "diamond", a=5.43)
     named = tuple(NamedStructure(word, silicon) for word in ("good", "bad", "never begun"))
     launch = prepare(EspressoSpec(named, EspressoSettings(), table, Resources()), tmp_path)
-    assert all(command.may_fail for command in launch.commands)
+    assert all(command.may_fail for part in launch.parts for command in part.commands)
+    ended = {"0001": "ok", "0002": "ok"}
+    for folder, cause in ended.items():
+        (tmp_path / folder / "exit.json").write_text(json.dumps({"cause": cause}))
     source = sorted((shared_reference / "si_qe").glob("*.xml.gz"))[0]
     target = tmp_path / "0001/out/pwscf.save/data-file-schema.xml"
     target.parent.mkdir(parents=True)
@@ -148,7 +152,58 @@ def test_a_failed_structure_says_why_and_leaves_the_others_alone(
     assert good.frames[0].forces is not None
     assert (bad.outcome, bad.frames) == (Outcome.FAILED, ())
     assert bad.message == "Error in routine cdiaghg (1): S not definite"
-    assert (missing.outcome, missing.name) == (Outcome.FAILED, "never begun")
+    assert (missing.outcome, missing.name) == (Outcome.UNFINISHED, "never begun")
+
+
+def test_what_the_time_limit_cut_is_unfinished_and_what_was_whole_stays(
+    table, tmp_path: Path, shared_reference: Path
+) -> None:
+    silicon = bulk("Si", "diamond", a=5.43)
+    named = tuple(NamedStructure(word, silicon) for word in ("whole", "cut"))
+    prepare(EspressoSpec(named, EspressoSettings(), table, Resources()), tmp_path)
+    _result(shared_reference, tmp_path / "0001/out/pwscf.save")
+    (tmp_path / "0002/pw.out").write_text("Program PWSCF starts\n")
+    for folder in ("0001", "0002"):
+        (tmp_path / folder / "exit.json").write_text(json.dumps({"cause": "time"}))
+    whole, cut = collect(tmp_path)
+    assert whole.outcome == Outcome.CONVERGED
+    assert (cut.outcome, cut.frames) == (Outcome.UNFINISHED, ())
+    assert "time limit" in cut.message
+
+
+def test_a_second_try_with_gentler_mixing_follows_and_can_be_switched_off(
+    table, tmp_path: Path, shared_reference: Path
+) -> None:
+    named = (NamedStructure("hard", bulk("Si", "diamond", a=5.43)),)
+    launch = prepare(EspressoSpec(named, EspressoSettings(), table, Resources()), tmp_path)
+    first, second = launch.parts[0].commands
+    assert first.only_if is None
+    assert second.only_if is not None
+    assert "mixing_beta = 0.3" in (tmp_path / "0001/again/pw.in").read_text()
+    assert "electron_maxstep = 240" in (tmp_path / "0001/again/pw.in").read_text()
+    (tmp_path / "0001/pw.out").write_text(
+        "convergence NOT achieved after 3 iterations\n JOB DONE.\n"
+    )
+    assert second.only_if.text in (tmp_path / second.only_if.path).read_text()
+    (tmp_path / "0001/exit.json").write_text(json.dumps({"cause": "ok"}))
+    (failed,) = collect(tmp_path)
+    assert (failed.outcome, failed.frames) == (Outcome.FAILED, ())
+    _result(shared_reference, tmp_path / "0001/again/out/pwscf.save")
+    (tmp_path / "0001/again/pw.out").write_text(" JOB DONE.\n")
+    (mended,) = collect(tmp_path)
+    assert mended.outcome == Outcome.CONVERGED
+    assert mended.frames[0].calculation.settings["second_try"] == "gentler mixing"
+    (tmp_path / "off").mkdir()
+    settings = EspressoSettings(second_try=False)
+    launch = prepare(EspressoSpec(named, settings, table, Resources()), tmp_path / "off")
+    assert len(launch.parts[0].commands) == 1
+
+
+def _result(shared_reference: Path, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    source = sorted((shared_reference / "si_qe").glob("*.xml.gz"))[0]
+    with gzip.open(source) as packed, (folder / "data-file-schema.xml").open("wb") as plain:
+        shutil.copyfileobj(packed, plain)
 
 
 def test_an_output_that_stops_in_the_middle_is_no_success(tmp_path: Path) -> None:
