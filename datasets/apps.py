@@ -9,5 +9,8 @@ class DatasetsConfig(AppConfig):
     def ready(self) -> None:
         # Models have to be loaded before the kind can refer to them.
         from datasets.dft.kinds import register_dft
+        from datasets.selectors import bytes_uploaded
+        from jobs.storage import register_storage
 
         register_dft()
+        register_storage("uploads", _("uploads"), bytes_uploaded)

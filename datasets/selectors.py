@@ -9,11 +9,17 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import AnonymousUser
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q, QuerySet, Sum
 
 from datasets.models import Dataset, DatasetVersion, Frame, SavedSearch, Structure, Upload
 from datasets.querysets import FrameQuerySet, VersionQuerySet, within_number
+from labs.models import Lab
 from labs.querysets import OwnedQuerySet
+
+
+def bytes_uploaded(lab: Lab) -> int:
+    """Return the bytes of the files that a lab has uploaded."""
+    return int(Upload.objects.filter(lab=lab).aggregate(total=Sum("size"))["total"] or 0)
 
 
 def structures_visible_to(user: Any) -> OwnedQuerySet:

@@ -6,6 +6,7 @@ from rest_framework.routers import SimpleRouter
 from jobs.api import JobViewSet
 from jobs.cluster_api import ClusterViewSet
 from jobs.notice_api import NoticeViewSet
+from jobs.usage_api import LimitView, UsageView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("jobs", JobViewSet, basename="job")
@@ -23,5 +24,7 @@ urlpatterns = [
         JobViewSet.as_view({"get": "file"}),
         name="job-file",
     ),
+    path("usage/", UsageView.as_view(), name="usage"),
+    path("limits/", LimitView.as_view(), name="limits"),
     *router.urls,
 ]

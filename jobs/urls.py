@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import cluster_views, notice_views, views
+from jobs import cluster_views, notice_views, usage_views, views
 
 app_name = "jobs"
 urlpatterns = [
@@ -16,6 +16,10 @@ urlpatterns = [
     path("runs/<uuid:public_id>/rename/", views.rename, name="rename"),
     path("runs/<uuid:public_id>/visibility/", views.set_visibility, name="visibility"),
     path("runs/<uuid:public_id>/delete/", views.delete, name="delete"),
+    path("usage/", usage_views.usage, name="usage"),
+    path("usage/usage.csv", usage_views.usage_table, name="usage-csv"),
+    path("usage/plots/<str:measure>/", usage_views.usage_plot, name="usage-plot"),
+    path("usage/limit/", usage_views.set_limit, name="limit"),
     path("notifications/", notice_views.notice_list, name="notices"),
     path("notifications/read/", notice_views.mark_read, name="notices-read"),
     path("notifications/settings/", notice_views.notice_settings, name="notice-settings"),

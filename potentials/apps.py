@@ -8,6 +8,9 @@ class PotentialsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models have to be loaded before the kinds can refer to them.
+        from jobs.storage import register_storage
         from potentials.kinds import register_kinds
+        from potentials.selectors import bytes_of_potentials
 
         register_kinds()
+        register_storage("potentials", _("potentials"), bytes_of_potentials)

@@ -9,10 +9,13 @@ from django.utils.translation import gettext_lazy as _
 
 from jobs.kinds import JobKind, register
 from jobs.models import Job
+from mlmd.hdnnp.training import CHECKPOINT_FILE
 from mlmd.launch import Launch
+from mlmd.md.launching import RUN_STATE_FILES
 from potentials.services import simulations, trainings
 
 TRAIN, MD = "train", "md"
+TRAINING_CHECKPOINT = (f"**/{CHECKPOINT_FILE}",)
 
 
 def register_kinds() -> None:
@@ -25,6 +28,7 @@ def register_kinds() -> None:
             accept=_accept_training,
             url=_training_url,
             clone_url=_training_clone_url,
+            checkpoint=TRAINING_CHECKPOINT,
         )
     )
     register(
@@ -35,6 +39,7 @@ def register_kinds() -> None:
             accept=_accept_simulation,
             url=_simulation_url,
             clone_url=_simulation_clone_url,
+            checkpoint=RUN_STATE_FILES,
         )
     )
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import F, Q, QuerySet
+from django.db.models import F, Q, QuerySet, Sum
 
-from potentials.models import Potential, Simulation, Training
+from labs.models import Lab
+from potentials.models import Potential, PotentialFile, Simulation, Training
 
 POTENTIAL_ORDERS = {
     "created": "created_at",
@@ -94,3 +95,9 @@ def potentials_filtered(user: Any, wanted: PotentialFilter, order: str = "-creat
     if descending:
         return rows.order_by(F(column).desc(nulls_last=True), "-id")
     return rows.order_by(F(column).asc(nulls_last=True), "id")
+
+
+def bytes_of_potentials(lab: Lab) -> int:
+    """Return the bytes of the files of a lab's potentials."""
+    files = PotentialFile.objects.filter(potential__lab=lab)
+    return int(files.aggregate(total=Sum("size"))["total"] or 0)

@@ -41,6 +41,8 @@ _LIVE = (
     COORDINATION_FILE,
     EXTRAPOLATION_FILE,
 )
+RUN_STATE_FILES = (RESTART_FILE, TRAJECTORY_FILE, *_LIVE)
+"""What a directory needs for a run to go on in it; without the first the others are of no use."""
 
 
 def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,8 @@ from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms, structure_create_from_atoms
 from jobs.clusters import resources_of
 from jobs.files import job_folder
-from jobs.models import Cluster
+from jobs.models import Batch, Cluster
+from jobs.resources import NOTHING_ASKED, Asked
 from jobs.services import job_create, job_delete
 from labs.audit import audit_record
 from labs.exceptions import Refused
@@ -49,6 +50,8 @@ class SimulationRequest:
         threads: processor cores to use.
         visibility: of the run.
         parent: the run whose settings these started from.
+        asked: what an expert chose of the cluster.
+        batch: the runs that it is started together with.
     """
 
     name: str
@@ -60,6 +63,8 @@ class SimulationRequest:
     threads: int = 2
     visibility: str = "lab"
     parent: Simulation | None = None
+    asked: Asked = NOTHING_ASKED
+    batch: Batch | None = None
 
 
 @transaction.atomic
@@ -92,11 +97,12 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
             "steps": settings.total_steps,
         },
         cluster=request.cluster,
-        resources=asdict(
+        resources=request.asked.over(
             Resources(threads=request.threads, walltime_s=simulation_walltime(seconds))
         ),
         visibility=request.visibility,
         parent=request.parent.job if request.parent else None,
+        batch=request.batch,
     )
     simulation = Simulation.objects.create(
         owner=owner,

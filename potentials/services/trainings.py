@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,8 @@ from django.utils.translation import gettext as _
 
 from datasets.selections import Selection
 from jobs.clusters import resources_of
-from jobs.models import Cluster
+from jobs.models import Batch, Cluster
+from jobs.resources import NOTHING_ASKED, Asked, with_asked
 from jobs.services import job_create, job_delete
 from labs.audit import audit_record
 from labs.exceptions import Refused
@@ -43,6 +44,8 @@ class TrainingRequest:
         threads: processor cores to use.
         visibility: of the run and of the potential.
         parent: the run whose settings these started from.
+        asked: what an expert chose of the cluster.
+        batch: the runs that it is started together with.
     """
 
     name: str
@@ -54,6 +57,8 @@ class TrainingRequest:
     threads: int = 2
     visibility: str = "lab"
     parent: Training | None = None
+    asked: Asked = NOTHING_ASKED
+    batch: Batch | None = None
 
 
 @transaction.atomic
@@ -86,9 +91,12 @@ def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Trainin
         title=name,
         spec={"family": family.name, "frames": facts.frames, "data": checksum},
         cluster=request.cluster,
-        resources=asdict(Resources(threads=request.threads, walltime_s=training_walltime(seconds))),
+        resources=request.asked.over(
+            Resources(threads=request.threads, walltime_s=training_walltime(seconds))
+        ),
         visibility=request.visibility,
         parent=request.parent.job if request.parent else None,
+        batch=request.batch,
     )
     training = Training.objects.create(
         owner=owner,
@@ -138,7 +146,7 @@ def training_prepare(*, training: Training, folder: Path) -> Launch:
         data_checksum=checksum,
         threads=resources_of(training.job).threads,
     )
-    return family.prepare(request, folder)
+    return with_asked(family.prepare(request, folder), training.job)
 
 
 @transaction.atomic

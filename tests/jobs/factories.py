@@ -38,6 +38,14 @@ def progress(fraction):
     os.replace("progress.json.part", "progress.json")
 print("threads", os.environ["OMP_NUM_THREADS"], flush=True)
 progress(0.5)
+if spec.get("steps"):
+    done = int(open("state").read()) if os.path.exists("state") else 0
+    print("begins at", done, flush=True)
+    while done < spec["steps"]:
+        done += 1
+        with open("state", "w") as state:
+            state.write(str(done))
+        time.sleep(spec["step_s"])
 end = time.monotonic() + spec.get("seconds", 0)
 while time.monotonic() < end:
     time.sleep(0.02)
@@ -76,7 +84,9 @@ def accept_example(job: Job, folder: Path) -> None:
 
 
 def register_example() -> None:
-    register(JobKind(KIND, "Example", prepare_example, accept_example))
+    register(
+        JobKind(KIND, "Example", prepare_example, accept_example, checkpoint=("state", "trace"))
+    )
 
 
 def make_lab(name: str = "") -> Lab:
