@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from datasets.services import upload_parse, uploads_waiting
+from datasets.services.documents import documents_sweep
 from datasets.services.planner import planner_refresh
 from datasets.services.surveys import SURVEY_TASK, dataset_survey, surveys_waiting
 from datasets.services.uploads import PARSE_TASK
@@ -28,6 +29,12 @@ def sweep() -> None:
 def survey_dataset(dataset_id: int) -> None:
     """A dataset whose frames changed → one whose hull, elements and map are current."""
     dataset_survey(dataset_id=dataset_id)
+
+
+@shared_task(name="datasets.tasks.sweep_documents")
+def sweep_documents() -> None:
+    """Remove documents that no row refers to."""
+    documents_sweep()
 
 
 @shared_task(name="datasets.tasks.refresh_planner")
