@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.utils.translation import gettext as _
 
 from datasets.filters import WORDS, FrameFilters
-from datasets.models import Dataset, DatasetVersion, ElementSet, Frame
+from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.querysets import FrameQuerySet
+from datasets.regions import Region
 from datasets.snapshots import CatalogRows, DatasetOfRows
 from datasets.snapshots.columns import FRAME_ORDER, OF_DATASET
 from datasets.statistics import Group
@@ -34,12 +36,14 @@ class CatalogQuery:
         version: a version of that dataset; None is the current contents.
         visibility: only frames of datasets with this visibility.
         filters: conditions on the frames.
+        region: a part of the dataset's map, or None.
     """
 
     dataset: Dataset | None
     version: DatasetVersion | None
     visibility: str
     filters: FrameFilters
+    region: Region | None = None
 
     def scope(self, user: Any) -> FrameQuerySet:
         """Return what the filters choose from."""
@@ -52,6 +56,8 @@ class CatalogQuery:
                 frames = frames.filter(dataset=self.dataset)
         if self.visibility:
             frames = frames.filter(dataset__visibility=self.visibility)
+        if self.region is not None and self.dataset is not None:
+            frames = frames.filter(self.region.places(self.dataset))
         return frames
 
     def frames(self, user: Any) -> FrameQuerySet:
@@ -82,7 +88,15 @@ class CatalogQuery:
             self.filters,
             version=None if self.version is None else self.version.number,
             sort=sort if sort and sort.removeprefix("-") in FRAME_ORDER else "added",
+            only=self._placed(),
         )
+
+    def _placed(self) -> Any:
+        """Return the ids of the frames in the region, or None where none is asked for."""
+        if self.region is None or self.dataset is None:
+            return None
+        rows = Frame.objects.filter(self.region.places(self.dataset), dataset=self.dataset)
+        return np.fromiter(rows.values_list("pk", flat=True), np.int64)
 
 
 def catalog_query(user: Any, query: Any) -> CatalogQuery:
@@ -97,9 +111,10 @@ def catalog_query(user: Any, query: Any) -> CatalogQuery:
     dataset = _dataset(user, query.get("dataset"))
     version = _version(dataset, query.get("version"))
     filters = FrameFilters.from_query(query)
+    region = _region(dataset, query.get("region"))
     if filters.split and version is not None and not version.split:
         raise Refused(_("%s states no split into training, validation and test.") % version)
-    return CatalogQuery(dataset, version, visibility, filters)
+    return CatalogQuery(dataset, version, visibility, filters, region)
 
 
 def facets(rows: CatalogRows) -> dict[str, list[Group]]:
@@ -110,9 +125,12 @@ def facets(rows: CatalogRows) -> dict[str, list[Group]]:
     }
 
 
-def known_elements() -> set[str]:
-    """Return the elements that any frame holds."""
-    keys = ElementSet.objects.values_list("key", flat=True)
+def elements_visible_to(user: Any, dataset: Dataset | None = None) -> set[str]:
+    """Return the elements of the datasets that somebody sees, or of one of them."""
+    datasets = Dataset.objects.visible_to(user)
+    if dataset is not None:
+        datasets = datasets.filter(pk=dataset.pk)
+    keys = datasets.order_by().values_list("elements_key", flat=True).distinct()
     return {symbol for key in keys for symbol in key.split("|") if symbol}
 
 
@@ -126,6 +144,16 @@ def _dataset(user: Any, text: str | None) -> Dataset | None:
     if found is None:
         raise Refused(_("There is no dataset %s, or it isn't shared with you.") % str(text)[:40])
     return found
+
+
+def _region(dataset: Dataset | None, text: str | None) -> Region | None:
+    if not text:
+        return None
+    if dataset is None:
+        raise Refused(_("A part of a map needs its dataset: add dataset=…."))
+    region = Region.from_text(str(text))
+    region.check(dataset)
+    return region
 
 
 def _version(dataset: Dataset | None, text: str | None) -> DatasetVersion | None:

@@ -1,12 +1,10 @@
-"""The filters of the frames' catalog as a form, and the periodic table beside it."""
+"""The filters of the frames' catalog as a form."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from ase.data import chemical_symbols
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
@@ -15,55 +13,6 @@ from labs.models import Visibility
 
 EXPERT = {"data-expert": "1"}
 _NUMBER = {"step": "any"}
-
-# Group (1–18) of each element up to oganesson; the f block hangs below as rows 9 and 10.
-_NOBLE = (2, 10, 18, 36, 54, 86, 118)
-
-
-@dataclass(frozen=True)
-class Square:
-    """One element of the periodic table.
-
-    Args:
-        symbol: chemical symbol.
-        number: atomic number.
-        row: 1 to 10; lanthanoids and actinoids are rows 9 and 10, row 8 is a gap.
-        column: 1 to 18.
-        known: whether some visible frame holds it.
-        chosen: whether the filter names it.
-    """
-
-    symbol: str
-    number: int
-    row: int
-    column: int
-    known: bool
-    chosen: bool
-
-
-def periodic_table(known: Iterable[str], chosen: Iterable[str]) -> list[Square]:
-    """Return the elements with their places."""
-    have, named = set(known), set(chosen)
-    squares = []
-    for number in range(1, 119):
-        symbol = chemical_symbols[number]
-        row, column = _place(number)
-        squares.append(Square(symbol, number, row, column, symbol in have, symbol in named))
-    return squares
-
-
-def _place(number: int) -> tuple[int, int]:
-    for low, row in ((57, 9), (89, 10)):
-        if low <= number <= low + 14:
-            return row, 3 + number - low
-    row = 1 + sum(number > noble for noble in _NOBLE)
-    before = (0, *_NOBLE)[row - 1]
-    position = number - before
-    length = _NOBLE[row - 1] - before
-    if length == 32:
-        length, position = 18, position if position <= 2 else position - 14
-    return row, position if position <= 2 and number != 2 else 18 - (length - position)
-
 
 _DAY = {"type": "date"}
 
@@ -173,6 +122,7 @@ class FrameFilterForm(forms.Form):
     k_spacing_min = forms.FloatField(required=False, widget=forms.HiddenInput())
     compat_key = forms.CharField(required=False, widget=forms.MultipleHiddenInput())
     version = forms.IntegerField(required=False, widget=forms.HiddenInput())
+    region = forms.CharField(required=False, widget=forms.HiddenInput())
     identity = forms.CharField(required=False, widget=forms.HiddenInput())
 
     def __init__(

@@ -57,11 +57,7 @@ class Region:
         Raises:
             Refused: the map was drawn anew meanwhile.
         """
-        survey = DatasetSurvey.objects.filter(dataset=dataset).first()
-        if survey is None or survey.drawn != self.drawn:
-            raise Refused(
-                _("The map of “%s” was drawn anew since: choose the frames on it again.") % dataset
-            )
+        self.check(dataset)
         xs, ys = zip(*self.corners, strict=True)
         inside = FramePlace.objects.filter(
             Exact(Mod(self._crossings(), Value(2)), Value(1)),
@@ -70,6 +66,21 @@ class Region:
             y__range=(min(ys), max(ys)),
         )
         return Q(pk__in=inside.values("frame_id"))
+
+    def check(self, dataset: Dataset) -> None:
+        """Make sure that the map is the one on which this was chosen.
+
+        Raises:
+            Refused: it was drawn anew meanwhile.
+        """
+        survey = DatasetSurvey.objects.filter(dataset=dataset).first()
+        if survey is None or survey.drawn != self.drawn:
+            raise Refused(
+                _("The map of “%s” was drawn anew since: choose the frames on it again.") % dataset
+            )
+
+    def to_text(self) -> str:
+        return "~".join([str(self.drawn), *(f"{x:g},{y:g}" for x, y in self.corners)])
 
     def _crossings(self) -> Any:
         edges: list[Expression] = []

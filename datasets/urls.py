@@ -6,6 +6,7 @@ from datasets.dft import views as dft
 from datasets.views import (
     datasets,
     frames,
+    maps,
     outliers,
     plots,
     schema,
@@ -86,6 +87,10 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("data/<uuid:public_id>/visibility/", datasets.dataset_visibility, name="visibility"),
     path("data/<uuid:public_id>/withdraw/", datasets.dataset_withdrawal, name="withdraw"),
     path("data/<uuid:public_id>/delete/", datasets.dataset_remove, name="delete"),
+    path("data/<uuid:public_id>/map/", maps.dataset_map, name="map"),
+    path("data/<uuid:public_id>/map/points/", maps.map_points, name="map-points"),
+    path("data/<uuid:public_id>/map/region/", maps.map_region, name="map-region"),
+    path("data/<uuid:public_id>/map/box/", maps.map_box, name="map-box"),
     path("data/<uuid:public_id>/outliers/", outliers.dataset_outliers, name="outliers"),
     path("data/<uuid:public_id>/compare/", versions.version_compare, name="compare"),
     path("data/<uuid:public_id>/history/", versions.dataset_audit, name="history"),

@@ -34,9 +34,11 @@ from datasets.api.serializers import (
 from datasets.catalog import catalog_query
 from datasets.citation import CITATION_FILES
 from datasets.comparison import versions_compare
+from datasets.coverage import coverage_of, coverage_to_json
 from datasets.credits import Credits, authors_from_json
 from datasets.downloads import ROW_FILES, rows_response
 from datasets.history import dataset_history
+from datasets.maps import Colour
 from datasets.models import Dataset, DatasetVersion, Frame
 from datasets.outliers import outliers_find
 from datasets.search import by_elements, by_words
@@ -53,6 +55,8 @@ from datasets.services import (
     version_withdraw,
 )
 from datasets.splits import SplitRequest
+from datasets.views.datasets import dataset_frames
+from datasets.views.maps import dataset_map_figure
 from datasets.views.plots import PLOTS
 from datasets.views.versions import citation_response, plan_response, versions_to_compare
 from labs.exceptions import Refused
@@ -163,6 +167,26 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         dataset = visible_or_404(datasets_visible_to(request.user), public_id)
         found = outliers_find(Frame.objects.filter(dataset=dataset).current())
         return Response(OutlierSerializer(found, many=True).data)
+
+    @extend_schema(
+        summary="Map of the frames: each with its place",
+        description="A figure; `customdata` holds the id of each point's frame.",
+        parameters=[OpenApiParameter("colour", str, enum=list(Colour), description="By what.")],
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=True, url_path="map", url_name="map")
+    def frame_map(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        return Response(dataset_map_figure(dataset, None, request.query_params.get("colour")))
+
+    @extend_schema(
+        summary="Elements of the current frames: frames, atoms and forces",
+        responses={200: OpenApiTypes.OBJECT},
+    )
+    @action(detail=True)
+    def coverage(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        return Response(coverage_to_json(coverage_of(dataset_frames(dataset, None))))
 
     @extend_schema(
         summary="Compare two versions",

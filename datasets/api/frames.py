@@ -85,6 +85,12 @@ FILTERS = [
     ),
     _parameter("converged", str, "SCF convergence.", enum=["yes", "no", "unknown"]),
     _parameter("identity", str, "Structure hash or label identity, to find duplicates."),
+    _parameter(
+        "region",
+        str,
+        "Part of the map of `dataset`: its drawing, then the corners of a polygon, "
+        "`3~0.5,1~0.9,1~0.9,2`.",
+    ),
 ]
 SORT = _parameter("sort", str, "Order; a minus in front turns it around.", enum=list(FRAME_ORDER))
 

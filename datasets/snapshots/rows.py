@@ -46,6 +46,7 @@ class CatalogRows:
         filters: what the frames must fit.
         version: number of a version of the only dataset; None is the current contents.
         sort: public name of an order, with a minus to turn it around.
+        only: ids of the only frames that may be found, or None.
     """
 
     ordered = True
@@ -57,8 +58,9 @@ class CatalogRows:
         *,
         version: int | None = None,
         sort: str = "added",
+        only: Array | None = None,
     ) -> None:
-        self.filters, self.version = filters, version
+        self.filters, self.version, self.only = filters, version, only
         self.descending, self.order = sort.startswith("-"), FRAME_ORDER[sort.lstrip("-")]
         self.datasets = [d for d in datasets if _fits(d, filters)]
 
@@ -82,6 +84,8 @@ class CatalogRows:
         masks = frames_chosen(self.filters, found, snapshot)
         if groups is not None and not groups.all():
             masks.append(groups[snapshot.group])
+        if self.only is not None:
+            masks.append(np.isin(snapshot.keys, self.only))
         for mask in masks:
             held = held & mask
         return held

@@ -17,13 +17,15 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.access import editable_or_403, may_edit, visible_or_404
 from datasets.catalog import FRAME_ORDER
 from datasets.citation import CITATION_FILES
+from datasets.coverage import coverage_from_json, coverage_of
 from datasets.credits import authors_from_json
 from datasets.downloads import ROW_FILES, rows_response
 from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm, SplitForm
 from datasets.history import dataset_history, withdrawn_by
-from datasets.models import Dataset, DatasetVersion, Frame
+from datasets.models import Dataset, DatasetSurvey, DatasetVersion, Frame
 from datasets.optimade.links import entries_url
 from datasets.pages import ordered, page_of
+from datasets.periodic import periodic_table
 from datasets.search import by_elements, by_words
 from datasets.selectors import datasets_visible_to, sources_of
 from datasets.services import (
@@ -136,6 +138,7 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "kinds": groups(frames, "kind", 12),
         "compositions": groups(frames, "formula", 12),
         "frames": ordered(frames, request.GET.get("sort"), FRAME_ORDER, "added")[:FRAMES_SHOWN],
+        **_elements(dataset, chosen, frames),
         "uploads": dataset.uploads.select_related("owner")[:50],
         "reading": reading,
         # The refresh that finds everything read also brings the buttons and the rail up to date.
@@ -153,6 +156,16 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         **_citable(versions, chosen),
     }
     return render(request, "datasets/dataset.html", context)
+
+
+def _elements(dataset: Dataset, chosen: DatasetVersion | None, frames: Any) -> dict[str, Any]:
+    """Return the elements of the frames shown, from the survey where it is of them."""
+    survey = DatasetSurvey.objects.filter(dataset=dataset).first()
+    surveyed = chosen is None and survey is not None and survey.mark == dataset.frames_mark
+    covered = coverage_from_json(survey.coverage) if survey and surveyed else coverage_of(frames)
+    squares = periodic_table(covered)
+    ranked = sorted((s for s in squares if s.coverage), key=lambda s: -s.coverage.frames)  # type: ignore[union-attr]
+    return {"squares": squares, "covered": ranked}
 
 
 def _citable(versions: list[DatasetVersion], chosen: DatasetVersion | None) -> dict[str, Any]:

@@ -16,15 +16,23 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_GET, require_POST
 
 from datasets.access import may_edit, visible_or_404
-from datasets.catalog import catalog_query, facets, known_elements
+from datasets.catalog import catalog_query, elements_visible_to, facets
+from datasets.coverage import coverage_visible_to
 from datasets.downloads import ROW_FILES, rows_response
 from datasets.filters import FrameFilters
-from datasets.frame_forms import FrameFilterForm, periodic_table
+from datasets.frame_forms import FrameFilterForm
 from datasets.models import Dataset, Frame, Origin
 from datasets.pages import page_of
+from datasets.periodic import periodic_table
 from datasets.querysets import FrameQuerySet
+from datasets.regions import Region
 from datasets.selections import iterate_frames
-from datasets.selectors import datasets_visible_to, frames_visible_to, searches_visible_to
+from datasets.selectors import (
+    datasets_visible_to,
+    frames_left_out,
+    frames_visible_to,
+    searches_visible_to,
+)
 from datasets.services import frames_exclude, frames_restore, structure_create_from_atoms
 from datasets.snapshots import CatalogRows
 from datasets.viewer import viewer_payload
@@ -52,6 +60,8 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         dataset, version = query.dataset, query.version
         rows = query.rows(request.user, request.GET.get("sort"))
         chips = query.filters.describe()
+        if query.region is not None:
+            chips.append(("region", "", _("chosen on the map")))
         elements = query.filters.elements
     form = FrameFilterForm(
         request.GET,
@@ -67,7 +77,7 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         "chips": [(words, _without(request, name, value)) for name, value, words in chips],
         "dataset": dataset,
         "version": version,
-        "squares": periodic_table(known_elements(), elements),
+        "squares": _squares(request, dataset, elements),
         "elements": elements,
         "downloads": _downloads(request, page.paginator.count),
         "searches": searches_visible_to(request.user)[:SEARCHES_SHOWN],
@@ -78,6 +88,11 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         and not version,
     }
     return render(request, "datasets/frames.html", context, status=400 if problem else 200)
+
+
+def _squares(request: HttpRequest, dataset: Dataset | None, elements: tuple[str, ...]) -> Any:
+    coverage = coverage_visible_to(request.user, dataset)
+    return periodic_table(coverage, elements_visible_to(request.user, dataset), elements)
 
 
 def _without(request: HttpRequest, name: str, value: str) -> str:
@@ -225,7 +240,7 @@ def frames_exclusion(request: HttpRequest, public_id: UUID) -> HttpResponse:
     dataset = visible_or_404(datasets_visible_to(request.user), public_id)
     if not may_edit(dataset, request.user):
         raise PermissionDenied(_("Only the owner and the lab's managers change this dataset."))
-    chosen = _ticked(dataset, request.POST.getlist("frame"))
+    chosen = _chosen(dataset, request.POST)
     if request.POST.get("restore"):
         count = frames_restore(dataset=dataset, actor=request.user, frames=chosen)
         text = ngettext("%d frame is back.", "%d frames are back.", count)
@@ -236,6 +251,16 @@ def frames_exclusion(request: HttpRequest, public_id: UUID) -> HttpResponse:
         )
     messages.success(request, text % count)
     return redirect(next_url(request, dataset.get_absolute_url()))
+
+
+def _chosen(dataset: Dataset, posted: Any) -> FrameQuerySet:
+    """Return the frames that a form means: ticked ones, a part of the map, or all left out."""
+    if region := posted.get("region"):
+        some = Region.from_text(region).places(dataset)
+        return Frame.objects.filter(some, dataset=dataset)
+    if posted.get("restore") and posted.get("all"):
+        return frames_left_out(dataset)
+    return _ticked(dataset, posted.getlist("frame"))
 
 
 def _ticked(dataset: Dataset, texts: list[str]) -> FrameQuerySet:

@@ -83,6 +83,7 @@
       this.answer = null;
       this.timer = null;
       this.resizes = new ResizeObserver(() => this.drawn && window.Plotly.Plots.resize(this.area));
+      figure.addEventListener("plotrefresh", () => this.refresh()); // its address was changed
     }
 
     async start() {
@@ -146,6 +147,7 @@
       await Plotly.react(this.area, structuredClone(data), shown, { displayModeBar: false, responsive: false, displaylogo: false });
       if (!this.drawn) this.resizes.observe(this.area);
       this.drawn = true;
+      this.figure.dispatchEvent(new CustomEvent("plotdrawn", { bubbles: true, detail: { area: this.area, answer: this.answer } }));
     }
 
     tools(csv) {

@@ -64,14 +64,42 @@
       this.playing = false;
       this.fps = 12;
       this.cache = new Map();
+      section.addEventListener("viewerload", () => this.other()); // its address was changed
+    }
+
+    async answer() {
+      const reply = await fetch(this.section.dataset.viewer, { headers: { Accept: "application/json" } });
+      const answer = await reply.json().catch(() => ({}));
+      if (!reply.ok) throw new Error(answer.detail || interpolate(gettext("The site answered %s."), [reply.status]));
+      return answer;
+    }
+
+    /* Show another structure in the same picture: browsers keep only so many of them. */
+    async other() {
+      if (!this.view) return;
+      const url = this.section.dataset.viewer;
+      let data;
+      try {
+        data = await this.answer();
+      } catch (error) {
+        this.words.textContent = error.message;
+        return;
+      }
+      if (this.section.dataset.viewer !== url) return; // the next one was asked for meanwhile
+      this.data = data;
+      this.shown = url;
+      this.picked = [];
+      this.canvas.querySelector(".viewer-legend")?.remove();
+      this.legend();
+      this.describe();
+      this.draw(true);
+      this.say();
     }
 
     async start() {
+      this.shown = this.section.dataset.viewer;
       try {
-        const reply = await fetch(this.section.dataset.viewer, { headers: { Accept: "application/json" } });
-        const answer = await reply.json().catch(() => ({}));
-        if (!reply.ok) throw new Error(answer.detail || interpolate(gettext("The site answered %s."), [reply.status]));
-        this.data = answer;
+        this.data = await this.answer();
       } catch (error) {
         return this.giveUp(error.message);
       }
@@ -85,6 +113,7 @@
       }
       this.controls();
       this.draw(true);
+      if (this.section.dataset.viewer !== this.shown) this.other();
     }
 
     /* --- drawing ------------------------------------------------------------------------ */
