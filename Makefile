@@ -76,6 +76,8 @@ lock:
 		--generate-hashes --no-header requirements-dev.in -o requirements-dev.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url \
 		--generate-hashes --no-header -c requirements-dev.lock requirements.in -o requirements.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url \
+		--generate-hashes --no-header -c requirements.lock containers/mlmd.in -o containers/mlmd.lock
 
 screenshots: .venv/.installed-dev assets
 	@$(BIN)/python docs/screenshots.py

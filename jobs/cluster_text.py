@@ -16,6 +16,7 @@ _LIMITS = {
     "nodes": int,
     "cores": int,
     "gpus": int,
+    "memory": float,
     "hours": float,
     "jobs": int,
     "array": int,
@@ -54,7 +55,7 @@ def queues_from_text(text: str) -> list[dict[str, Any]]:
                     raise ValueError(value)
         except (KeyError, ValueError):
             raise Refused(
-                _("Queue “%(line)s”: write “name nodes=24 cores=48 gpus=0 hours=8”.")
+                _("Queue “%(line)s”: write “name nodes=24 cores=48 gpus=0 memory=28 hours=8”.")
                 % {"line": line}
             ) from None
         if not _NAME.fullmatch(name):

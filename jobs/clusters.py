@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 
+from jobs.containers import contained, runtime_of
 from jobs.models import Cluster, Job
 from jobs.script import Recipe
 from mlmd.launch import Resources
@@ -18,26 +19,30 @@ from mlmd.launch import Resources
 FOUND_HERE = ("pw.x",)  # programs that the built-in cluster offers when they are installed
 
 
-def recipes_of(cluster: Cluster) -> dict[str, Recipe]:
-    """Return how each code starts on the cluster, by the code's name."""
+def recipes_of(cluster: Cluster, *, gpus: int = 0) -> dict[str, Recipe]:
+    """Return how each code starts on the cluster, by the code's name.
+
+    Args:
+        cluster: where it starts.
+        gpus: of a node, for codes in containers.
+    """
     recipes = _recipes_here() if cluster.is_builtin else {}
     for code, entry in cluster.recipes.items():
         recipes[code] = Recipe(
-            argv=(*_contained(cluster, entry), *entry["argv"]),
+            argv=(*_contained(cluster, entry, gpus), *entry["argv"]),
             environment=dict(entry.get("environment", {})),
             setup=tuple(entry.get("setup", ())),
         )
     return recipes
 
 
-def _contained(cluster: Cluster, entry: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return what goes before a program that lives in a container image."""
+def _contained(cluster: Cluster, entry: Mapping[str, Any], gpus: int) -> tuple[str, ...]:
     image = entry.get("image")
     if not image:
         return ()
-    runtime = cluster.options.get("container", "apptainer")
-    binds = [f"--bind={folder}" for folder in (cluster.work_dir, *entry.get("binds", ()))]
-    return (runtime, "exec", *binds, image)
+    work = cluster.work_dir or str(settings.LOCAL_CLUSTER_DIR)
+    binds = (work, *cluster.options.get("binds", ()), *entry.get("binds", ()))
+    return contained(runtime_of(cluster.options), image, binds, gpus=gpus)
 
 
 def _recipes_here() -> dict[str, Recipe]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import Any
 
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from jobs.containers import USUAL_LAUNCHER
 from jobs.kinds import kinds
 from jobs.registration import ClusterSettings
 from jobs.selectors import JobFilter, clusters_visible_to
@@ -100,7 +102,8 @@ class ClusterForm(forms.Form):
         max_length=8000,
         widget=forms.Textarea(attrs=_LINES),
         help_text=_(
-            "One a line with its limits: “short nodes=24 cores=48 gpus=0 hours=8”. A run takes the "
+            "One a line with its limits: “short nodes=24 cores=48 memory=28 hours=8”, memory in "
+            "GiB a node. A run takes the "
             "first that it fits in."
         ),
     )
@@ -147,6 +150,24 @@ class ClusterForm(forms.Form):
         initial="none",
         widget=forms.Select(attrs=dict(_EXPERT)),
     )
+    binds = forms.CharField(
+        label=_("Folders that containers see"),
+        required=False,
+        max_length=2000,
+        widget=forms.Textarea(attrs={**_LINES, **_EXPERT}),
+        help_text=_("One a line, beside the work folder."),
+    )
+    mpi = forms.CharField(
+        label=_("How MPI programs start"),
+        required=False,
+        max_length=400,
+        initial=shlex.join(USUAL_LAUNCHER),
+        widget=forms.TextInput(attrs=dict(_EXPERT)),
+        help_text=_(
+            "In front of the program or its container, for example “srun --mpi=pmix -n "
+            "{processes}”; also {per_node}, {nodes} and {threads}."
+        ),
+    )
     directives = forms.CharField(
         label=_("Further options of the scheduler"),
         required=False,
@@ -178,7 +199,9 @@ class ClusterForm(forms.Form):
     @property
     def settings(self) -> ClusterSettings:
         """The valid form's settings."""
-        return ClusterSettings(**self.cleaned_data)
+        values = dict(self.cleaned_data)
+        values["mpi"] = values["mpi"] or shlex.join(USUAL_LAUNCHER)
+        return ClusterSettings(**values)
 
 
 class CredentialForm(forms.Form):

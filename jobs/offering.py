@@ -38,4 +38,5 @@ def usual_cluster(user: Any, kind: str, offered: QuerySet[Cluster]) -> Cluster |
         .values_list("cluster_id", flat=True)
         .first()
     )
-    return offered.filter(pk=last).first() or offered.first()
+    usual = None if last is None else offered.filter(pk=last).first()
+    return usual or offered.first()

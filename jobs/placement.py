@@ -23,6 +23,7 @@ class Queue:
         nodes: most nodes of a run.
         cores: cores of a node.
         gpus: most GPUs of a node.
+        memory: of a node, GiB.
         hours: longest time limit.
         jobs: most jobs of the account at a time, elements of arrays among them.
         array: most elements of an array.
@@ -32,6 +33,7 @@ class Queue:
     nodes: int | None = None
     cores: int | None = None
     gpus: int | None = None
+    memory: float | None = None
     hours: float | None = None
     jobs: int | None = None
     array: int | None = None
@@ -124,6 +126,12 @@ def _excess(queue: Queue, asked: Resources) -> str:
         (asked.nodes, queue.nodes, _("nodes"), str),
         (cores, queue.cores, _("cores per node"), str),
         (asked.gpus, queue.gpus, _("GPUs"), str),
+        (
+            (asked.memory_mb or 0) / 1024,
+            queue.memory,
+            _("memory per node"),
+            lambda value: f"{value:.1f} GiB",
+        ),
         (
             asked.walltime_s,
             None if queue.hours is None else queue.hours * 3600,

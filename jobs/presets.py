@@ -19,37 +19,64 @@ class Preset:
     values: dict[str, Any] = field(default_factory=dict)
 
 
+PLACEHOLDERS = ("GROUP", "USER")
+"""Parts of proposed paths that a person replaces; a cluster with them is refused."""
+
+_WISTERIA = {
+    "host": "wisteria.cc.u-tokyo.ac.jp",
+    "port": 22,
+    "scheduler": "pjm",
+    # Compute nodes see /work only, and containers need their job environment.
+    "work_dir": "/work/GROUP/USER/portal",
+    "container": "singularity",
+    "setup": "module load singularity",
+    "directives": "-L jobenv=singularity",
+    "mpi": "mpiexec -n {processes}",
+    "poll_interval_s": 30,
+}
+_CODES = (
+    "mlmd @ /work/GROUP/USER/{machine}/mlmd.sif = mlmd\n"
+    "pw.x @ /work/GROUP/USER/{machine}/quantum-espresso.sif = pw.x"
+)
+
+# Resource groups and limits of Wisteria/BDEC-01 as published in 2026; the centre's own list is
+# https://www.cc.u-tokyo.ac.jp/supercomputer/wisteria/service/job.php and may have changed since.
+# Small groups come first: a run takes the first that it fits in. What a project may
+# run at once depends on it (`pjstat --limit`).
 PRESETS = {
     "slurm": Preset(_("Slurm"), {"scheduler": "slurm", "port": 22}),
     "pbs": Preset(_("PBS"), {"scheduler": "pbs", "port": 22}),
-    # Resource groups and their limits: Wisteria/BDEC-01 user's guide; groups differ by project.
     "wisteria-o": Preset(
         _("Wisteria-O (Odyssey)"),
         {
+            **_WISTERIA,
             "name": "Wisteria-O",
-            "host": "wisteria.cc.u-tokyo.ac.jp",
-            "port": 22,
-            "scheduler": "pjm",
-            "queues": "short-o nodes=72 cores=48 hours=8\nregular-o nodes=2304 cores=48 hours=48",
-            "container": "singularity",
-            "directives": "-L jobenv=singularity",
-            "poll_interval_s": 30,
+            "queues": (
+                "short-o nodes=72 cores=48 memory=28 hours=8\n"
+                "regular-o nodes=1152 cores=48 memory=28 hours=48\n"
+                "regular-o nodes=2304 cores=48 memory=28 hours=24\n"
+                "debug-o nodes=144 cores=48 memory=28 hours=0.5"
+            ),
+            "recipes": _CODES.format(machine="odyssey"),
         },
     ),
     "wisteria-a": Preset(
         _("Wisteria-A (Aquarius)"),
         {
+            **_WISTERIA,
             "name": "Wisteria-A",
-            "host": "wisteria.cc.u-tokyo.ac.jp",
-            "port": 22,
-            "scheduler": "pjm",
+            # A GPU of a shared node brings 9 cores and 56 GiB.
             "queues": (
-                "share-short nodes=1 cores=36 gpus=4 hours=2\n"
-                "share nodes=1 cores=36 gpus=4 hours=48"
+                "share-short nodes=1 cores=9 gpus=1 memory=56 hours=2\n"
+                "share-short nodes=1 cores=36 gpus=4 memory=224 hours=2\n"
+                "share nodes=1 cores=18 gpus=2 memory=112 hours=48\n"
+                "share nodes=1 cores=36 gpus=4 memory=224 hours=24\n"
+                "short-a nodes=2 cores=72 gpus=8 memory=448 hours=2\n"
+                "regular-a nodes=4 cores=72 gpus=8 memory=448 hours=48\n"
+                "regular-a nodes=8 cores=72 gpus=8 memory=448 hours=24\n"
+                "debug-a nodes=1 cores=72 gpus=8 memory=448 hours=0.5"
             ),
-            "container": "singularity",
-            "directives": "-L jobenv=singularity",
-            "poll_interval_s": 30,
+            "recipes": _CODES.format(machine="aquarius"),
         },
     ),
     "ssh": Preset(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +18,17 @@ from jobs.cluster_text import (
     recipes_from_text,
     recipes_to_text,
 )
+from jobs.containers import (
+    NONE,
+    RUNTIMES,
+    USUAL_LAUNCHER,
+    binds_from_text,
+    launcher_from_text,
+)
 from jobs.keys import fingerprint, make_key, take_key
 from jobs.models import Cluster, Credential, Job
 from jobs.nudge import nudge
+from jobs.presets import PLACEHOLDERS
 from jobs.schedulers import SCHEDULERS
 from jobs.states import State
 from jobs.transports.ssh_link import parse_hops
@@ -56,6 +65,8 @@ class ClusterSettings:
     recipes: str = ""
     setup: str = ""
     container: str = "apptainer"
+    binds: str = ""
+    mpi: str = shlex.join(USUAL_LAUNCHER)
     directives: str = ""
     cores: int | None = None
     poll_interval_s: float = 10.0
@@ -71,7 +82,9 @@ def settings_of(cluster: Cluster) -> ClusterSettings:
         queues=queues_to_text(cluster.queues),
         recipes=recipes_to_text(cluster.recipes),
         setup=cluster.setup,
-        container=options.get("container", "none"),
+        container=options.get("container", NONE),
+        binds="\n".join(options.get("binds", ())),
+        mpi=shlex.join(options.get("mpi", USUAL_LAUNCHER)),
         directives="\n".join(options.get("directives", ())),
         poll_interval_s=float(options.get("poll_interval_s", 10.0)),
     )
@@ -272,6 +285,8 @@ def _apply(cluster: Cluster, settings: ClusterSettings) -> None:
     cluster.options = {
         **cluster.options,
         "container": settings.container,
+        "binds": binds_from_text(settings.binds),
+        "mpi": launcher_from_text(settings.mpi),
         "directives": [line.strip() for line in settings.directives.splitlines() if line.strip()],
         "poll_interval_s": settings.poll_interval_s,
     }
@@ -291,9 +306,12 @@ def _check(settings: ClusterSettings) -> None:
             or ".." in settings.work_dir.split("/")
             or bool(_CONTROL.search(settings.work_dir))
         ),
+        _("Replace GROUP and USER in the work folder and the codes by your own."): any(
+            word in re.split(r"[/\s]", f"{settings.work_dir} {settings.recipes}")
+            for word in PLACEHOLDERS
+        ),
         _("Scheduler: unknown."): settings.scheduler not in SCHEDULERS,
-        _("Container runtime: apptainer, singularity or none."): settings.container
-        not in {"apptainer", "singularity", "none"},
+        _("Container runtime: apptainer, singularity or none."): settings.container not in RUNTIMES,
         _("Port: 1 to 65535."): not 0 < settings.port < 65536,
         _("Name: enter one."): not settings.name.strip(),
         _("Seconds between two looks: at least 2."): settings.poll_interval_s < 2,

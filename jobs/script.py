@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from jobs.containers import USUAL_LAUNCHER, launcher_words
 from jobs.lanes import claim_lines, part_lines
 from jobs.schedulers.base import Scheduler, ScriptHeader
 from mlmd.errors import InvalidInput
@@ -20,10 +21,11 @@ THREAD_VARIABLES = (
 
 # Signals reach the program once: most programs save their state at the first and give up at the
 # second. `wait` returns early when a trap runs, so it is asked again until it tells the status.
+# The record is written over blanks, so that a disk that has become full still takes it.
 _FRAME = """\
 record() {
   printf '{"code": %d, "cause": "%s", "step": %d, "started": %s, "ended": %s}\\n' \\
-    "$1" "$2" "$step" "$started" "$(date +%s)" > exit.json.part && mv exit.json.part exit.json
+    "$1" "$2" "$step" "$started" "$(date +%s)" 1<> exit.json.part && mv exit.json.part exit.json
 }
 on_signal() {
   caught=1; cause=$1; stop=$2; pass_on
@@ -54,6 +56,7 @@ finish() {
   exit "$1"
 }
 started=$(date +%s); step=0; child=; cause=; stop=TERM; passed=; watch=
+printf '%400s\\n' '' > exit.json.part
 trap 'on_signal time XCPU' XCPU
 trap 'on_signal stopped TERM' TERM INT
 """
@@ -86,7 +89,7 @@ def compose(
     name: str,
     folder: str,
     token: str,
-    mpi: Sequence[str] = ("mpirun", "-np", "{processes}"),
+    mpi: Sequence[str] = USUAL_LAUNCHER,
     queue: str = "",
     account: str = "",
     extra: Sequence[str] = (),
@@ -104,7 +107,7 @@ def compose(
         name: the job's name in the queue view.
         folder: absolute path of the run directory.
         token: the submission's token.
-        mpi: what goes before a command that runs on all processes.
+        mpi: what goes before a command that runs on all processes, see `jobs.containers`.
         queue: where it goes; empty for the site's default.
         account: who pays; empty for the user's default.
         extra: further options in the scheduler's own words.
@@ -167,7 +170,7 @@ def _call_lines(
             "a recipe that says how the code starts there",
             "Ask the cluster's manager to add it, or choose another cluster.",
         )
-    launcher = [word.format(processes=resources.processes) for word in mpi] if command.mpi else []
+    launcher = launcher_words(mpi, resources) if command.mpi else []
     words = [*launcher, *recipe.argv, *command.argv[1:]]
     call = " ".join(shlex.quote(word) for word in words)
     if command.folder:

@@ -152,6 +152,15 @@ class ClusterSettingsSerializer(serializers.Serializer[ClusterSettings]):
     container = serializers.ChoiceField(
         required=False, choices=["apptainer", "singularity", "none"]
     )
+    binds = serializers.CharField(
+        required=False,
+        allow_blank=True,
+        max_length=2000,
+        help_text="Folders that containers see, one a line.",
+    )
+    mpi = serializers.CharField(
+        required=False, max_length=400, help_text="`srun --mpi=pmix -n {processes}`"
+    )
     directives = serializers.CharField(required=False, allow_blank=True, max_length=2000)
     cores = serializers.IntegerField(required=False, allow_null=True, min_value=1)
     poll_interval_s = serializers.FloatField(required=False)

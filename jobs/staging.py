@@ -10,6 +10,7 @@ from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.clusters import recipes_of, run_folder
+from jobs.containers import USUAL_LAUNCHER
 from jobs.continuing import carry_checkpoint
 from jobs.errors import UnknownKind
 from jobs.files import INPUTS_FILE, SCRIPT_FILE, job_folder, note_inputs
@@ -96,7 +97,7 @@ def script_of(job: Job, launch: Launch, placement: Placement) -> str:
     return compose(
         launch,
         SCHEDULERS[job.cluster.scheduler],
-        recipes_of(job.cluster),
+        recipes_of(job.cluster, gpus=launch.resources.gpus),
         name=f"mlmd-{job.kind}-{job.pk}",
         folder=run_folder(job),
         token=job.token,
@@ -104,7 +105,7 @@ def script_of(job: Job, launch: Launch, placement: Placement) -> str:
         account=placement.account,
         extra=placement.extra,
         setup=job.cluster.setup.splitlines(),
-        mpi=tuple(job.cluster.options.get("mpi", ("mpirun", "-np", "{processes}"))),
+        mpi=tuple(job.cluster.options.get("mpi", USUAL_LAUNCHER)),
     )
 
 

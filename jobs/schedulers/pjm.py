@@ -70,9 +70,10 @@ class PjmScheduler:
         ]
         if header.lanes > 1:
             options[-1:] = ["--bulk", f"--sparam 0-{header.lanes - 1}"]
-        if asked.gpus:
-            # A GPU share replaces whole nodes on Wisteria-A.
-            options[0] = f"-L gpu={asked.gpus}"
+        # Wisteria-A gives its shared nodes out by GPUs, and whole nodes with all of theirs.
+        shared = header.queue.startswith("share")
+        if shared or (asked.gpus and not header.queue):
+            options[0] = f"-L gpu={max(1, asked.gpus)}"
         if header.queue:
             options.insert(0, f"-L rscgrp={header.queue}")
         if header.account:

@@ -95,6 +95,6 @@ def test_a_code_in_a_container_starts_through_its_runtime():
         recipes={"pw.x": {"argv": ["pw.x"], "image": "/group/gx00/qe.sif", "binds": ["/data"]}},
     )
     assert recipes_of(cluster)["pw.x"].argv == (
-        *("singularity", "exec", "--bind=/group/gx00", "--bind=/data", "/group/gx00/qe.sif"),
-        "pw.x",
+        *("singularity", "exec", "--no-home", "--bind=/group/gx00", "--bind=/data"),
+        *("/group/gx00/qe.sif", "pw.x"),
     )
