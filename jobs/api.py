@@ -15,11 +15,14 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import services
+from jobs.bundle import bundle_response
+from jobs.continuing import job_continue
 from jobs.downloads import file_response, zip_response
 from jobs.files import log_tail
 from jobs.models import Job
 from jobs.selectors import STATE_GROUPS, job_detail, jobs_visible_to
 from jobs.serializers import (
+    ContinueSerializer,
     JobDetailSerializer,
     JobFileSerializer,
     JobLogSerializer,
@@ -118,6 +121,18 @@ class JobViewSet(
         return self._answer(services.job_retry(job=self.get_object(), actor=request.user))
 
     @extend_schema(
+        summary="Continue a stopped run from its checkpoint",
+        request=ContinueSerializer,
+        responses=JobDetailSerializer,
+    )
+    @action(detail=True, methods=["post"], url_path="continue", url_name="continue")
+    def go_on(self, request: Request, public_id: Any = None) -> Response:
+        asked = ContinueSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        job = job_continue(job=self.get_object(), actor=request.user, **asked.validated_data)
+        return self._answer(job)
+
+    @extend_schema(
         summary="Read the end of a run's log",
         parameters=[OpenApiParameter("bytes", int, description="how much, at most 1 MB")],
         responses=JobLogSerializer,
@@ -139,6 +154,15 @@ class JobViewSet(
     )
     def files_zip(self, request: Request, public_id: Any = None) -> HttpResponseBase:
         return zip_response(self.get_object())
+
+    @extend_schema(
+        summary="Download what is needed to run a run again, as a zip",
+        parameters=[OpenApiParameter("outputs", bool, description="what it wrote, too")],
+        responses={(200, "application/zip"): OpenApiTypes.BINARY},
+    )
+    def bundle_zip(self, request: Request, public_id: Any = None) -> HttpResponseBase:
+        outputs = request.query_params.get("outputs", "").lower() in {"1", "true"}
+        return bundle_response(self.get_object(), outputs=outputs)
 
     @extend_schema(
         summary="Download one file of a run",

@@ -20,6 +20,11 @@ urlpatterns = [
         name="job-files-zip",
     ),
     path(
+        "jobs/<uuid:public_id>/bundle.zip",
+        JobViewSet.as_view({"get": "bundle_zip"}),
+        name="job-bundle",
+    ),
+    path(
         "jobs/<uuid:public_id>/files/<path:name>",
         JobViewSet.as_view({"get": "file"}),
         name="job-file",

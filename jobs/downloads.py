@@ -42,14 +42,14 @@ def zip_response(job: Job) -> StreamingHttpResponse:
 
 def zip_blocks(job: Job, stem: str) -> Iterator[bytes]:
     """Give the zip piece by piece; its files lie in one folder named `stem`."""
-    folder, pipe = job_folder(job), _Pipe()
+    folder, pipe = job_folder(job), Pipe()
     with zipfile.ZipFile(pipe, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:  # type: ignore[call-overload]
         for file in file_list(job):
             yield from _one(archive, folder / file.path, f"{stem}/{file.path}", pipe)
     yield pipe.take()
 
 
-def _one(archive: zipfile.ZipFile, path: Path, name: str, pipe: _Pipe) -> Iterator[bytes]:
+def _one(archive: zipfile.ZipFile, path: Path, name: str, pipe: Pipe) -> Iterator[bytes]:
     try:
         source = path.open("rb")
     except FileNotFoundError:
@@ -60,7 +60,7 @@ def _one(archive: zipfile.ZipFile, path: Path, name: str, pipe: _Pipe) -> Iterat
             yield pipe.take()
 
 
-class _Pipe:
+class Pipe:
     """A file that can't be read or sought: what is written is taken out again at once."""
 
     def __init__(self) -> None:

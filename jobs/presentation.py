@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet, Sum
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
@@ -14,7 +14,7 @@ from jobs.errors import UnknownKind
 from jobs.kinds import JobKind, kind_of
 from jobs.models import Job, JobMove
 from jobs.services import CANCELLABLE
-from labs.templatetags.mlmd_tags import duration
+from labs.templatetags.mlmd_tags import bytes_, digits, duration
 
 
 @dataclass(frozen=True)
@@ -82,6 +82,12 @@ def resource_rows(job: Job) -> list[dict[str, Any]]:
         cores = resources.nodes * resources.processes * resources.threads
         rows.append({"label": _("Took"), "value": duration(took)})
         rows.append({"label": _("Core time"), "value": duration(took * cores)})
+    used = job.usages.aggregate(hours=Sum("node_hours"), attempts=Count("pk"))
+    if used["attempts"]:
+        label = _("Node-hours") if used["attempts"] == 1 else _("Node-hours, all attempts")
+        rows.append({"label": label, "value": digits(used["hours"], 3)})
+    if job.size_bytes:
+        rows.append({"label": _("Files"), "value": bytes_(job.size_bytes)})
     return rows
 
 

@@ -90,6 +90,12 @@ def files_of(job: Job, request: Any) -> Any:
     return JobFileSerializer(file_list(job), many=True, context=context).data
 
 
+class ContinueSerializer(serializers.Serializer[Any]):
+    walltime_s = serializers.IntegerField(
+        required=False, min_value=1, help_text="time limit of the next attempt; none: as before"
+    )
+
+
 class JobLogSerializer(serializers.Serializer[Any]):
     log = serializers.CharField(help_text="the end of the log, whole lines")
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import cluster_views, notice_views, usage_views, views
+from jobs import cluster_views, notice_views, run_views, usage_views, views
 
 app_name = "jobs"
 urlpatterns = [
@@ -11,6 +11,10 @@ urlpatterns = [
     path("runs/<uuid:public_id>/", views.detail, name="detail"),
     path("runs/<uuid:public_id>/files.zip", views.download_all, name="files"),
     path("runs/<uuid:public_id>/files/<path:name>", views.download, name="file"),
+    path("runs/<uuid:public_id>/look/<path:name>", run_views.view_file, name="file-view"),
+    path("runs/<uuid:public_id>/pictures/<path:name>", run_views.picture, name="picture"),
+    path("runs/<uuid:public_id>/bundle.zip", run_views.bundle, name="bundle"),
+    path("runs/<uuid:public_id>/continue/", run_views.continue_run, name="continue"),
     path("runs/<uuid:public_id>/cancel/", views.cancel, name="cancel"),
     path("runs/<uuid:public_id>/retry/", views.retry, name="retry"),
     path("runs/<uuid:public_id>/rename/", views.rename, name="rename"),

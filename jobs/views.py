@@ -14,11 +14,14 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_POST
 
 from jobs import services
+from jobs.clusters import resources_of
+from jobs.continuing import may_continue
 from jobs.downloads import file_response, zip_response
 from jobs.files import SCRIPT_FILE, file_list, job_folder, log_tail
 from jobs.forms import JobFilterForm, TitleForm
 from jobs.models import Job
 from jobs.presentation import attempts_of, kind_or_none, list_row, provenance_rows, resource_rows
+from jobs.queue_words import place_words, reason_words
 from jobs.selectors import cluster_loads, job_detail, jobs_filtered, jobs_visible_to, may_change
 from labs.exceptions import PermissionDenied, Refused
 from labs.models import Role
@@ -82,6 +85,10 @@ def detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "attempts": attempts_of(job),
         "resource_rows": resource_rows(job),
         "provenance_rows": provenance_rows(job, request.user),
+        "may_continue": may_continue(job),
+        "reason_words": reason_words(job),
+        "place_words": place_words(job),
+        "limit_hours": f"{resources_of(job).walltime_s / 3600:.3g}",
     }
     return render(request, "jobs/detail.html", context)
 
