@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
 
 from django.utils import timezone
 
 from jobs import machine
 from jobs.clusters import run_folder
 from jobs.exit_record import Cause, ExitRecord
-from jobs.files import EXIT_FILE
-from jobs.following import end, missing_long_enough, read_exit
+from jobs.following import Seen, end, read_exit
 from jobs.models import Job
-from jobs.schedulers import QueueEntry, QueueState, Scheduler
+from jobs.schedulers import QueueState, Scheduler
 from jobs.states import State
-from jobs.transports import RemoteFile, Transport
+from jobs.transports import Transport
 
 GRACE = 25.0  # s that a run has to save its state before it is killed
 NEVER = "never"
@@ -47,28 +45,23 @@ def look_up(job: Job, transport: Transport, scheduler: Scheduler) -> None:
         machine.move(job, State.CANCELLED, reason=_last_reason(job))
 
 
-def cancel(
-    job: Job,
-    entry: QueueEntry | None,
-    files: Sequence[RemoteFile],
-    transport: Transport,
-    scheduler: Scheduler,
-) -> None:
+def cancel(job: Job, seen: Seen, transport: Transport, scheduler: Scheduler) -> None:
     """Carry a cancellation one step on: ask, wait, insist, or note the end.
 
     Raises:
         ClusterTrouble: the cluster gave no answer.
         Overtaken: somebody moved the job.
     """
-    if any(file.path == EXIT_FILE for file in files):
-        record = read_exit(job, files, transport)
+    if seen.record is not None:
+        record = read_exit(seen)
         if record.cause == Cause.STOPPED:
             _cancelled(job, record)
         else:
             end(job, record)
-    elif entry is None or entry.state == QueueState.ENDED:
-        if missing_long_enough(job):
-            _cancelled(job)
+    elif seen.is_gone(job, scheduler):
+        _cancelled(job)
+    elif seen.entry is None or seen.entry.state == QueueState.ENDED:
+        return
     elif job.stop_sent_at is None:
         transport.run(scheduler.stop_command([job.scheduler_id]))
         Job.objects.filter(pk=job.pk).update(stop_sent_at=timezone.now())

@@ -16,10 +16,10 @@ from jobs.continuing import checkpoint_files, checkpoint_patterns, fail_and_go_o
 from jobs.endings import goes_on_by_itself
 from jobs.errors import Overtaken, UnknownKind
 from jobs.exit_record import Cause
-from jobs.files import EXIT_FILE, file_list, job_folder, log_tail
+from jobs.files import EXIT_FILE, PROGRESS_FILE, file_list, job_folder, log_tail
 from jobs.kinds import kind_of
 from jobs.leases import Lease
-from jobs.live import ALWAYS
+from jobs.live import ALWAYS, take_progress
 from jobs.models import Job
 from jobs.patterns import wanted
 from jobs.states import State
@@ -46,13 +46,16 @@ def fetch(job: Job, lease: Lease) -> None:
     patterns = (*ALWAYS, EXIT_FILE, *launch.get("fetch", ()), *launch.get("live", ()))
     if job.exit_cause != Cause.OK:
         patterns += checkpoint_patterns(job)
-    sums: dict[str, str] = {}
     with connection(job.cluster) as transport:
-        for file in transport.survey([remote]).get(remote, ()):
-            if wanted(file.path, patterns) and not file.path.endswith(".part"):
-                lease.renew()
-                receipt = transport.get(f"{remote}/{file.path}", folder / file.path)
-                sums[file.path] = receipt.sha256
+        files = [
+            file
+            for file in transport.survey([remote]).get(remote, ())
+            if wanted(file.path, patterns) and not file.path.endswith(".part")
+        ]
+        lease.renew()
+        received = transport.get_all(remote, files, folder)
+        sums = {path: receipt.sha256 for path, receipt in received.items()}
+    take_progress(job, folder / PROGRESS_FILE)
     # Of workers that were killed while they copied; until now a transfer could go on from them.
     for stale in folder.rglob(".*.part"):
         stale.unlink(missing_ok=True)

@@ -28,6 +28,10 @@ class ClusterTrouble(JobsError):
         super().__init__(message)
 
 
+class LinkTrouble(ClusterTrouble):
+    """The connection failed, not what was asked for: it concerns the cluster, no single run."""
+
+
 class TransferDamaged(ClusterTrouble):
     """A file arrived with another size or checksum than it left with."""
 

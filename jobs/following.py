@@ -5,19 +5,18 @@ from __future__ import annotations
 import datetime
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
-from jobs.clusters import run_folder
 from jobs.exit_record import Cause, ExitRecord, parse_exit
 from jobs.files import EXIT_FILE
 from jobs.models import Job
-from jobs.schedulers import QueueEntry, QueueState
+from jobs.schedulers import QueueEntry, QueueState, Scheduler
 from jobs.states import State
-from jobs.transports import RemoteFile, Transport
+from jobs.transports import RemoteFile
 
 log = logging.getLogger(__name__)
 
@@ -25,32 +24,51 @@ CLAIM_FILE = "claim/id"
 MISSING_GRACE = 4.0  # s; file systems of clusters show a new file late
 
 
-def follow(
-    job: Job, entry: QueueEntry | None, files: Sequence[RemoteFile], transport: Transport
-) -> None:
+@dataclass(frozen=True)
+class Seen:
+    """What one look has seen of a run.
+
+    Args:
+        entry: its line in the queue view; None when the view, successfully read, has none.
+        files: its run directory, listed after the queue was read.
+        record: its exit record; None when there is none.
+    """
+
+    entry: QueueEntry | None
+    files: Sequence[RemoteFile]
+    record: bytes | None = None
+
+    def is_gone(self, job: Job, scheduler: Scheduler) -> bool:
+        """Whether the run has ended without a record, as far as one can know.
+
+        A view that says so is believed soon. One that doesn't list the run may be wrong for a
+        while: controllers that restart have answered with empty lists.
+        """
+        if self.entry is None:
+            return _gone_for(job, max(scheduler.missing_grace_s, MISSING_GRACE))
+        return self.entry.state == QueueState.ENDED and _gone_for(job, MISSING_GRACE)
+
+
+def follow(job: Job, seen: Seen, scheduler: Scheduler) -> None:
     """Move a job on by what was seen; an own exit record outweighs the queue.
 
     Args:
         job: SUBMITTED or RUNNING.
-        entry: its line in the queue view; None when the view, successfully read, has none.
-        files: its run directory, listed after the queue was read.
-        transport: reads the exit record.
+        seen: of its run.
+        scheduler: of its cluster.
 
     Raises:
-        ClusterTrouble: the record could not be read.
         Overtaken: somebody moved the job.
     """
-    if any(file.path == EXIT_FILE for file in files):
-        end(job, read_exit(job, files, transport))
-        return
-    if entry is None or entry.state == QueueState.ENDED:
-        if missing_long_enough(job):
-            end(job, ExitRecord(Cause.VANISHED))
-        return
-    if job.missing_since is not None:
-        Job.objects.filter(pk=job.pk).update(missing_since=None)
-        job.missing_since = None
-    _by_queue(job, entry, files)
+    if seen.record is not None:
+        end(job, read_exit(seen))
+    elif seen.is_gone(job, scheduler):
+        end(job, ExitRecord(Cause.VANISHED))
+    elif seen.entry is not None and seen.entry.state != QueueState.ENDED:
+        if job.missing_since is not None:
+            Job.objects.filter(pk=job.pk).update(missing_since=None)
+            job.missing_since = None
+        _by_queue(job, seen.entry, seen.files)
 
 
 def _by_queue(job: Job, entry: QueueEntry, files: Sequence[RemoteFile]) -> None:
@@ -66,16 +84,16 @@ def _by_queue(job: Job, entry: QueueEntry, files: Sequence[RemoteFile]) -> None:
         job.queue_reason = entry.reason
 
 
-def read_exit(job: Job, files: Sequence[RemoteFile], transport: Transport) -> ExitRecord:
+def read_exit(seen: Seen) -> ExitRecord:
     """Return the exit record of a run that has one.
 
     The files' time stamps are finer than the whole seconds that the shell can write.
     """
-    record = parse_exit(transport.read(f"{run_folder(job)}/{EXIT_FILE}", 4096))
+    record = parse_exit(seen.record or b"")
     return replace(
         record,
-        started=_written(files, CLAIM_FILE) or record.started,
-        ended=_written(files, EXIT_FILE) or record.ended,
+        started=_written(seen.files, CLAIM_FILE) or record.started,
+        ended=_written(seen.files, EXIT_FILE) or record.ended,
     )
 
 
@@ -86,14 +104,14 @@ def _written(files: Sequence[RemoteFile], path: str) -> datetime.datetime | None
     return None
 
 
-def missing_long_enough(job: Job) -> bool:
-    """Whether two polls with some time between them saw neither the run nor its record."""
+def _gone_for(job: Job, grace: float) -> bool:
+    """Whether looks with so many seconds between them saw neither the run nor its record."""
     now = timezone.now()
     if job.missing_since is None:
         Job.objects.filter(pk=job.pk).update(missing_since=now)
         job.missing_since = now
         return False
-    return (now - job.missing_since).total_seconds() >= MISSING_GRACE
+    return (now - job.missing_since).total_seconds() >= grace
 
 
 def _words(record: ExitRecord) -> str:

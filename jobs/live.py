@@ -1,16 +1,17 @@
-"""The files of a running job that people watch: copied when they changed."""
+"""The files of running jobs that people watch: copied when they changed, small ones together."""
 
 from __future__ import annotations
 
 import json
 import logging
+import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from jobs.clusters import run_folder
-from jobs.errors import ClusterTrouble
+from jobs.errors import ClusterTrouble, LinkTrouble
 from jobs.files import LOG_FILE, PROGRESS_FILE, job_folder
 from jobs.models import Job
 from jobs.patterns import wanted
@@ -19,30 +20,74 @@ from jobs.transports import RemoteFile, Transport
 log = logging.getLogger(__name__)
 
 ALWAYS = (LOG_FILE, PROGRESS_FILE)
+SMALL = 64 * 1024  # bytes; such files of all runs travel in one answer
 BYTES_PER_SECOND = 2_000_000  # how much a file may cost: 20 MB are copied every 10 s at most
 _PROGRESS_LIMIT = 65536
 
 
-def refresh(job: Job, files: Sequence[RemoteFile], transport: Transport) -> None:
+def refresh(
+    jobs: Sequence[Job], folders: Mapping[str, Sequence[RemoteFile]], transport: Transport
+) -> None:
     """Copy what changed to the site and take over the progress.
 
     A file that can't be copied just now is left for the next round: it is only looked at.
+
+    Args:
+        jobs: of one cluster.
+        folders: the files of each run folder.
+        transport: to the cluster.
+
+    Raises:
+        LinkTrouble: the connection failed.
     """
-    folder = job_folder(job)
-    patterns = (*ALWAYS, *job.launch.get("live", ()))
-    for file in files:
-        target = folder / file.path
-        if file.path.endswith(".part") or not wanted(file.path, patterns):
-            continue
-        if not _worth_it(file, target):
-            continue
+    changed = [(job, file) for job in jobs for file in _changed(job, folders)]
+    small = {_path(job, file): file.size for job, file in changed if file.size <= SMALL}
+    try:
+        contents = transport.read_all(small) if small else {}
+    except LinkTrouble:
+        raise
+    except ClusterTrouble as error:
+        log.info("live files: %s", error)
+        contents = {}
+    for job, file in changed:
+        target = job_folder(job) / file.path
         try:
-            transport.snapshot(f"{run_folder(job)}/{file.path}", file, target)
-        except ClusterTrouble as error:
+            if file.size > SMALL:
+                transport.snapshot(_path(job, file), file, target)
+            elif _path(job, file) in contents:
+                _write(target, contents[_path(job, file)], file)
+        except LinkTrouble:
+            raise
+        except (ClusterTrouble, OSError) as error:
             log.info("job %s: %s", job.pk, error)
             continue
         if file.path == PROGRESS_FILE:
-            _take_progress(job, target)
+            take_progress(job, target)
+
+
+def _path(job: Job, file: RemoteFile) -> str:
+    return f"{run_folder(job)}/{file.path}"
+
+
+def _changed(job: Job, folders: Mapping[str, Sequence[RemoteFile]]) -> Iterator[RemoteFile]:
+    folder = job_folder(job)
+    patterns = (*ALWAYS, *job.launch.get("live", ()))
+    for file in folders.get(run_folder(job), ()):
+        if file.path.endswith(".part") or not wanted(file.path, patterns):
+            continue
+        if _worth_it(file, folder / file.path):
+            yield file
+
+
+def _write(target: Path, content: bytes, file: RemoteFile) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    try:
+        part.write_bytes(content)
+        os.utime(part, ns=(file.modified_ns, file.modified_ns))
+        part.replace(target)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 def _worth_it(file: RemoteFile, target: Path) -> bool:
@@ -55,7 +100,10 @@ def _worth_it(file: RemoteFile, target: Path) -> bool:
     return time.time() - stat.st_ctime >= file.size / BYTES_PER_SECOND
 
 
-def _take_progress(job: Job, path: Path) -> None:
+def take_progress(job: Job, path: Path) -> None:
+    """Note what a run says of its progress; what makes no sense is left out."""
+    if not path.exists():
+        return
     try:
         content = path.read_bytes()[:_PROGRESS_LIMIT]
         # PostgreSQL's JSON has no NaN.

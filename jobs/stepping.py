@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import datetime
 import logging
+import time
 from collections.abc import Callable
 
+from django.conf import settings
 from django.db import DatabaseError
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.collecting import accept, fetch
-from jobs.errors import ClusterTrouble, Overtaken
+from jobs.contact import is_away, note_failure
+from jobs.errors import ClusterTrouble, LinkTrouble, Overtaken
 from jobs.leases import Lease, held
 from jobs.models import Job
 from jobs.nudge import cluster_nudge
@@ -33,6 +38,11 @@ def unblock(job: Job, lease: Lease) -> None:
     machine.resume(job, reason=_("Trying again."), lease=lease.token)
 
 
+REMOTE = frozenset({State.CREATED, State.ENDED})
+"""States whose step needs the cluster."""
+WORK_SECONDS = 20.0  # s, as long as a message lives
+FREE = Q(lease_until__isnull=True)
+
 STEPS: dict[State, Callable[[Job, Lease], None]] = {
     State.CREATED: stage,
     State.ENDED: fetch,
@@ -41,20 +51,73 @@ STEPS: dict[State, Callable[[Job, Lease], None]] = {
 }
 
 
-def step(pk: int) -> None:
-    """Carry one job on as far as it goes without waiting for the cluster."""
+def work(pk: int) -> None:
+    """Carry one job on, then others of its cluster that wait, for as long as a message is worth."""
+    deadline = time.monotonic() + WORK_SECONDS
+    cluster_pk = Job.objects.filter(pk=pk).values_list("cluster_id", flat=True).first()
+    following: int | None = pk
+    while cluster_pk is not None and following is not None:
+        if not step(following) or time.monotonic() > deadline:
+            return
+        following = _next_on(cluster_pk)
+
+
+def _next_on(cluster_pk: int) -> int | None:
+    """Return a job of the cluster that nobody works on, nearly finished ones first."""
+    now = timezone.now()
+    for state in (State.FETCHED, State.ENDED, State.CREATED):
+        waiting = Job.objects.filter(cluster=cluster_pk, state=state, next_step_at__lte=now)
+        free = waiting.filter(FREE | Q(lease_until__lt=now)).order_by("next_step_at")
+        pk: int | None = free.values_list("pk", flat=True).first()
+        if pk is not None:
+            return pk
+    return None
+
+
+def step(pk: int) -> bool:
+    """Carry one job on as far as it goes without waiting for the cluster.
+
+    Returns:
+        Whether a further job of the same cluster may follow.
+    """
     with held(Job, pk) as lease:
         if lease is None:
-            return
+            return True
         job = Job.objects.select_related("cluster").filter(pk=pk).first()
         if job is None or not _due(job):
-            return
+            return True
+        if job.state in REMOTE and not _may_reach(job, lease):
+            return False
         while State(job.state) in STEPPED:
             before = job.state
             if not _one(job, lease) or job.state == before:
-                return
+                return True
         if job.state in ON_CLUSTER:
             cluster_nudge(job.cluster_id)
+    return True
+
+
+def _may_reach(job: Job, lease: Lease) -> bool:
+    """Whether a worker may turn to the job's cluster; if not, the job is put off.
+
+    A cluster that hangs must not keep all workers: only so many turn to one at a time.
+    """
+    cluster = job.cluster
+    if cluster.transport == "local":
+        return True
+    if is_away(cluster):
+        put_off(job, lease, cluster.next_poll_at)
+        return False
+    working = Job.objects.filter(lease_until__gt=timezone.now()).exclude(pk=job.pk)
+    others = [state for pk, state in working.values_list("cluster_id", "state") if pk == cluster.pk]
+    return sum(state in REMOTE for state in others) < settings.MLMD_STEPS_PER_CLUSTER
+
+
+def put_off(job: Job, lease: Lease, until: datetime.datetime | None, message: str = "") -> None:
+    """Leave a job alone until its cluster is tried again; this is no failure of the job."""
+    Job.objects.filter(pk=job.pk, state=job.state, lease_token=lease.token).update(
+        next_step_at=until, **({"queue_reason": message} if message else {})
+    )
 
 
 def _due(job: Job) -> bool:
@@ -74,6 +137,8 @@ def _one(job: Job, lease: Lease) -> bool:
     except DatabaseError as error:
         # Nothing was written; the sweep brings the job back.
         log.warning("job %s: %s", job.pk, error)
+    except LinkTrouble as error:
+        put_off(job, lease, note_failure(job.cluster, str(error)), str(error))
     except ClusterTrouble as error:
         _trouble(job, str(error), lease, needs_person=error.needs_person)
     except OSError as error:

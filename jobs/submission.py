@@ -1,8 +1,10 @@
-"""STAGED → SUBMITTED: hand a run over exactly once, however often it is tried."""
+"""STAGED → SUBMITTED: hand runs over exactly once, however often it is tried, many at a time."""
 
 from __future__ import annotations
 
+import re
 import shlex
+from collections.abc import Iterator, Mapping, Sequence
 
 from django.utils import timezone
 
@@ -13,9 +15,12 @@ from jobs.files import SCRIPT_FILE
 from jobs.models import Job, Submission
 from jobs.schedulers import Scheduler
 from jobs.states import State
-from jobs.transports import Transport
+from jobs.transports import Answer, Transport
 
-TIMEOUT = 120.0  # s
+TIMEOUT = 60.0  # s for a command that hands runs over, and beyond that
+TIMEOUT_EACH = 10.0  # s for each of its runs
+AT_ONCE = 20  # runs in one command: each may wait for a scheduler that is slow
+_MARK = re.compile(r"\n?=answer (\w+) (\d+)\n")
 
 
 def guarded(folder: str, submit: str) -> str:
@@ -35,8 +40,58 @@ def guarded(folder: str, submit: str) -> str:
     )
 
 
-def submit(job: Job, transport: Transport, scheduler: Scheduler) -> None:
-    """Hand the run over, or find out that it was handed over already.
+def submit_all(
+    jobs: Sequence[Job], transport: Transport, scheduler: Scheduler
+) -> Iterator[tuple[Job, Answer | ClusterTrouble]]:
+    """Hand runs over, or find out that they were handed over already; yield what was answered.
+
+    Raises:
+        LinkTrouble: the connection failed; nobody knows about the runs not yet yielded.
+    """
+    for begin in range(0, len(jobs), AT_ONCE):
+        some = jobs[begin : begin + AT_ONCE]
+        _note_intent(some)
+        command = "\n".join(
+            f"( {guarded(run_folder(job), scheduler.submit_command(SCRIPT_FILE, job.token))} ); "
+            f"c=$?; echo; echo '=answer {job.token}' $c; {{ echo; echo '=answer {job.token}' $c; }} >&2"
+            for job in some
+        )
+        answer = transport.run(command, timeout=TIMEOUT + TIMEOUT_EACH * len(some))
+        answers = parse_answers(answer)
+        for job in some:
+            yield (
+                job,
+                answers.get(job.token)
+                or ClusterTrouble("The cluster did not answer for this run."),
+            )
+
+
+def _note_intent(jobs: Sequence[Job]) -> None:
+    now = timezone.now()
+    Submission.objects.bulk_create(
+        [Submission(token=job.token, job=job, attempt=job.attempt, asked_at=now) for job in jobs],
+        ignore_conflicts=True,  # an earlier try has left it
+    )
+
+
+def parse_answers(answer: Answer) -> Mapping[str, Answer]:
+    """Return what was answered for each token; those that the command didn't reach are left out."""
+    errors = {token: text for token, _code, text in _segments(answer.err)}
+    return {
+        token: Answer(code, text, errors.get(token, ""))
+        for token, code, text in _segments(answer.out)
+    }
+
+
+def _segments(text: str) -> Iterator[tuple[str, int, str]]:
+    begin = 0
+    for mark in _MARK.finditer(text):
+        yield mark[1], int(mark[2]), text[begin : mark.start()]
+        begin = mark.end()
+
+
+def take_answer(job: Job, answer: Answer | ClusterTrouble, scheduler: Scheduler) -> None:
+    """Move a job on by what was answered to its submission.
 
     Entry state STAGED; exit state SUBMITTED, or FAILED when the scheduler refuses it.
 
@@ -44,12 +99,8 @@ def submit(job: Job, transport: Transport, scheduler: Scheduler) -> None:
         ClusterTrouble: nobody knows; the next try asks again and never starts a second run.
         Overtaken: the job was cancelled in the meantime.
     """
-    row, _made = Submission.objects.get_or_create(
-        token=job.token,
-        defaults={"job": job, "attempt": job.attempt, "asked_at": timezone.now()},
-    )
-    command = guarded(run_folder(job), scheduler.submit_command(SCRIPT_FILE, job.token))
-    answer = transport.run(command, timeout=TIMEOUT)
+    if isinstance(answer, ClusterTrouble):
+        raise answer
     if answer.code == 90:
         raise ClusterTrouble(f"The run's folder {run_folder(job)} is not there.")
     try:
@@ -57,7 +108,7 @@ def submit(job: Job, transport: Transport, scheduler: Scheduler) -> None:
     except SubmissionRefused as error:
         machine.move(job, State.FAILED, reason=str(error))
         return
-    Submission.objects.filter(pk=row.pk).update(
+    Submission.objects.filter(token=job.token).update(
         scheduler_id=scheduler_id, answered_at=timezone.now()
     )
     machine.move(job, State.SUBMITTED, scheduler_id=scheduler_id, queue_reason="")

@@ -16,7 +16,7 @@ def sweep() -> None:
 @shared_task(ignore_result=True)
 def step(job_pk: int) -> None:
     """Entry CREATED, ENDED, FETCHED or BLOCKED; exit the next state that waits for something."""
-    stepping.step(job_pk)
+    stepping.work(job_pk)
 
 
 @shared_task(ignore_result=True)

@@ -2,34 +2,37 @@
 
 from __future__ import annotations
 
-import datetime
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
-from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
 from jobs.cancelling import cancel, look_up
+from jobs.cleaning import clean
 from jobs.clusters import run_folder, with_room
-from jobs.errors import ClusterTrouble, Overtaken
-from jobs.following import follow
+from jobs.contact import note_failure, note_success
+from jobs.errors import ClusterTrouble, LinkTrouble, Overtaken
+from jobs.files import EXIT_FILE
+from jobs.following import Seen, follow
 from jobs.leases import Lease, held
 from jobs.limits import Admission
 from jobs.live import refresh
 from jobs.models import Cluster, Job
 from jobs.nudge import job_nudge
-from jobs.schedulers import SCHEDULERS, QueueEntry
+from jobs.schedulers import SCHEDULERS, QueueEntry, QueueState
 from jobs.states import ON_CLUSTER, State
-from jobs.submission import submit
+from jobs.submission import submit_all, take_answer
 from jobs.transports import RemoteFile, Transport, connection
 
 log = logging.getLogger(__name__)
 
-POLL_INTERVAL = 0.5  # s, the least between two looks at a cluster without its own setting
-SUBMISSIONS_PER_LOOK = 50
+SUBMISSIONS_PER_LOOK = 60
+QUEUE_TIMEOUT = 60.0  # s for a look at the queue
+RECORD_LIMIT = 4096  # bytes of an exit record
 IN_QUEUE = (State.SUBMITTED, State.RUNNING, State.CANCELLING)
 
 
@@ -47,9 +50,9 @@ def tend(cluster_pk: int) -> None:
         except Overtaken as error:
             log.info("cluster %s: %s", cluster, error)
         except ClusterTrouble as error:
-            _note_failure(cluster, str(error))
+            note_failure(cluster, str(error))
         else:
-            _note_success(cluster)
+            note_success(cluster)
 
 
 class _Look:
@@ -71,31 +74,36 @@ class _Look:
                 self._guard(job, lambda job: look_up(job, self.transport, self.scheduler))
         self._carry_on([job for job in jobs if job.scheduler_id and _due(job)])
         self._submit_waiting()
+        clean(self.cluster, self.transport)
 
     def _carry_on(self, jobs: Sequence[Job]) -> None:
         if not jobs:
             return
         ids = [job.scheduler_id for job in jobs]
-        queue = self.scheduler.parse_queue(
-            self.transport.run(self.scheduler.queue_command(ids)), ids
-        )
+        answer = self.transport.run(self.scheduler.queue_command(ids), timeout=QUEUE_TIMEOUT)
+        queue = self.scheduler.parse_queue(answer, ids)
         # After the queue: a run that ends in between is missing there but has its record here.
-        files = self.transport.survey([run_folder(job) for job in jobs])
+        folders = self.transport.survey(
+            [run_folder(job) for job in jobs if not _only_waits(job, queue.get(job.scheduler_id))]
+        )
+        ended = {
+            job.pk: f"{run_folder(job)}/{EXIT_FILE}" for job in jobs if _has_ended(job, folders)
+        }
+        records = self.transport.read_all(dict.fromkeys(ended.values(), RECORD_LIMIT))
+        refresh([job for job in jobs if job.pk not in ended], folders, self.transport)
         for job in jobs:
-            self._guard(job, lambda job: self._carry(job, queue, files))
+            seen = Seen(
+                entry=queue.get(job.scheduler_id),
+                files=folders.get(run_folder(job), ()),
+                record=records.get(ended.get(job.pk, "")),
+            )
+            self._guard(job, partial(self._carry, seen=seen))
 
-    def _carry(
-        self,
-        job: Job,
-        queue: Mapping[str, QueueEntry],
-        folders: Mapping[str, Sequence[RemoteFile]],
-    ) -> None:
-        entry, files = queue.get(job.scheduler_id), folders.get(run_folder(job), ())
-        refresh(job, files, self.transport)
+    def _carry(self, job: Job, seen: Seen) -> None:
         if job.state == State.CANCELLING:
-            cancel(job, entry, files, self.transport, self.scheduler)
+            cancel(job, seen, self.transport, self.scheduler)
         else:
-            follow(job, entry, files, self.transport)
+            follow(job, seen, self.scheduler)
         if job.state == State.ENDED:
             job_nudge(job.pk)
         elif job.failures:
@@ -120,8 +128,8 @@ class _Look:
                 due.append(job)
         working = Job.objects.filter(cluster=self.cluster, state__in=IN_QUEUE).only("resources")
         chosen = with_room(self.cluster, due, working)
-        for job in chosen:
-            self._guard(job, lambda job: submit(job, self.transport, self.scheduler))
+        for job, answer in submit_all(chosen, self.transport, self.scheduler):
+            self._guard(job, partial(take_answer, answer=answer, scheduler=self.scheduler))
         left = [job.pk for job in due if job not in chosen and not job.queue_reason]
         if left:
             Job.objects.filter(pk__in=left, state=State.STAGED).update(
@@ -129,12 +137,14 @@ class _Look:
             )
 
     def _guard(self, job: Job, act: Callable[[Job], None]) -> None:
-        """Keep one job's trouble from the others; only a lost lease ends the look."""
+        """Keep one job's trouble from the others; a lost lease or link ends the look."""
         self.lease.ensure()
         try:
             act(job)
         except Overtaken as error:
             log.info("job %s: %s", job.pk, error)
+        except LinkTrouble:
+            raise
         except ClusterTrouble as error:
             self._trouble(job, str(error), needs_person=error.needs_person)
         except Exception:  # one job's defect must not stop the others
@@ -150,50 +160,17 @@ class _Look:
             log.info("job %s: %s", job.pk, error)
 
 
+def _only_waits(job: Job, entry: QueueEntry | None) -> bool:
+    """Whether the queue knows the run as one that hasn't started: its folder tells nothing new."""
+    is_queued = entry is not None and entry.state == QueueState.QUEUED
+    return is_queued and job.state == State.SUBMITTED
+
+
+def _has_ended(job: Job, folders: Mapping[str, Sequence[RemoteFile]]) -> bool:
+    return any(file.path == EXIT_FILE for file in folders.get(run_folder(job), ()))
+
+
 def _due(job: Job) -> bool:
     """Whether the job is on a cluster's list and not in the back-off after a failure."""
     now = timezone.now()
     return job.state in ON_CLUSTER and (not job.failures or (job.next_step_at or now) <= now)
-
-
-def _note_success(cluster: Cluster) -> None:
-    now = timezone.now()
-    interval = float(cluster.options.get("poll_interval_s", POLL_INTERVAL))
-    if cluster.failures:
-        # What waited for the cluster goes on now instead of after its own long wait.
-        Job.objects.filter(
-            cluster=cluster,
-            state=State.BLOCKED,
-            blocked_from__in=ON_CLUSTER,
-            next_step_at__isnull=False,
-        ).update(next_step_at=now)
-    Cluster.objects.filter(pk=cluster.pk).update(
-        failures=0,
-        trouble="",
-        contacted_at=now,
-        next_poll_at=now + datetime.timedelta(seconds=interval),
-    )
-
-
-def _note_failure(cluster: Cluster, message: str) -> None:
-    """Leave the cluster alone for a while; after several failures in a row say so at its jobs."""
-    failures = cluster.failures + 1
-    next_poll_at = timezone.now() + machine.wait_after(failures)
-    log.warning("cluster %s, failure %d: %s", cluster, failures, message)
-    Cluster.objects.filter(pk=cluster.pk).update(
-        failures=failures, trouble=message, next_poll_at=next_poll_at
-    )
-    if failures < machine.TRIES_BEFORE_BLOCKED:
-        return
-    for job in Job.objects.filter(cluster=cluster, state__in=ON_CLUSTER):
-        try:
-            with transaction.atomic():
-                machine.move(
-                    job,
-                    State.BLOCKED,
-                    reason=message,
-                    blocked_from=job.state,
-                    next_step_at=timezone.now() + datetime.timedelta(seconds=machine.BLOCKED_WAIT),
-                )
-        except Overtaken as error:
-            log.info("job %s: %s", job.pk, error)

@@ -118,6 +118,11 @@ JOBS_DIR = VAR_DIR / "jobs"  # the site's copy of every job's files
 LOCAL_CLUSTER_DIR = VAR_DIR / "local-cluster"  # work folder of the cluster `local`
 PSEUDO_DIR = VAR_DIR / "pseudo"  # UPF files, copied into each run that needs them
 MLMD_LEASE_SECONDS = float(os.environ.get("MLMD_LEASE_SECONDS", 30))
+MLMD_WORKER_PROCESSES = int(os.environ.get("MLMD_WORKER_PROCESSES", 3))
+# Workers that may turn to one cluster at a time, beside the one that looks at its queue.
+MLMD_STEPS_PER_CLUSTER = int(
+    os.environ.get("MLMD_STEPS_PER_CLUSTER", max(1, MLMD_WORKER_PROCESSES - 2))
+)
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2

@@ -63,6 +63,8 @@ class Scheduler(Protocol):
 
     own_id: str
     """Shell words that give, inside the script, the id under which the queue knows the run."""
+    missing_grace_s: float
+    """How long, in seconds, a run may be missing in a queue view before it counts as gone."""
     array_index: str
     """Shell words that give a script its number in an array of jobs; empty: there are none."""
 

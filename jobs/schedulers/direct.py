@@ -19,6 +19,7 @@ GRACE = 20  # s that a run has to save its state at the time limit
 class DirectScheduler:
     """Starts runs at once; how many at a time is decided by the one who asks."""
 
+    missing_grace_s = 0.0
     own_id = '"$$:$token"'
     array_index = ""
 

@@ -44,6 +44,7 @@ _UNKNOWN_ID = re.compile(r"Unknown Job Id|Job has finished", re.IGNORECASE)
 class PbsScheduler:
     """Batch jobs of PBS; the job's name carries the token."""
 
+    missing_grace_s = 60.0
     own_id = '"${PBS_ARRAY_ID:-$PBS_JOBID}"'
     array_index = "${PBS_ARRAY_INDEX:-0}"
 

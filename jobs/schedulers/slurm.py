@@ -55,6 +55,7 @@ _FINAL = re.compile(
 class SlurmScheduler:
     """Batch jobs of Slurm; the comment field carries the token."""
 
+    missing_grace_s = 60.0
     own_id = '"${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID}"'
     array_index = "${SLURM_ARRAY_TASK_ID:-0}"
 
@@ -109,15 +110,22 @@ class SlurmScheduler:
             raise ClusterTrouble(f"squeue failed: {' '.join(answer.err.split())[:300]}")
         wanted = set(ids)
         rows: dict[str, list[batch.Element]] = {}
+        strange = ""
         for line in answer.out.splitlines():
             fields = line.strip().split("|")
             base, count = batch.array_element(fields[0])
-            if len(fields) != 5 or base not in wanted:
+            if len(fields) != 5:
+                strange = strange or line.strip()
+                continue
+            if base not in wanted:
                 continue
             _id, word, why, start, nodes = fields
             state = STATES.get(word, QueueState.UNKNOWN)
             entry = QueueEntry(state, word, _reason(state, why, start, nodes))
             rows.setdefault(base, []).append(batch.Element(entry, count))
+        if strange and wanted - rows.keys():
+            # The line of the missing run may be the one that can't be read.
+            raise ClusterTrouble(f"squeue printed a line that can't be read: {strange[:100]!r}")
         return {run_id: batch.as_one(elements) for run_id, elements in rows.items()}
 
     def stop_command(self, ids: Sequence[str]) -> str:

@@ -53,8 +53,17 @@ class LocalTransport:
     def put(self, source: Path, target: str) -> Receipt:
         return _copy(source, Path(target))
 
+    def put_all(self, source: Path, names: Sequence[str], target: str) -> None:
+        for name in names:
+            _copy(source / name, Path(target) / name)
+
     def get(self, source: str, target: Path) -> Receipt:
         return _copy(Path(source), target)
+
+    def get_all(
+        self, source: str, files: Sequence[RemoteFile], target: Path
+    ) -> Mapping[str, Receipt]:
+        return {file.path: _copy(Path(source) / file.path, target / file.path) for file in files}
 
     def snapshot(self, source: str, file: RemoteFile, target: Path) -> None:
         with _trouble(f"reading {source}"):
@@ -71,6 +80,13 @@ class LocalTransport:
     def read(self, source: str, limit: int) -> bytes:
         with _trouble(f"reading {source}"), open(source, "rb") as stream:
             return stream.read(limit)
+
+    def read_all(self, sources: Mapping[str, int]) -> Mapping[str, bytes]:
+        return {
+            source: self.read(source, limit)
+            for source, limit in sources.items()
+            if os.path.isfile(source)
+        }
 
     def read_tail(self, source: str, size: int) -> bytes:
         with _trouble(f"reading {source}"), open(source, "rb") as stream:

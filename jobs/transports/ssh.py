@@ -22,15 +22,16 @@ from typing import Any
 
 import paramiko
 
-from jobs.errors import ClusterTrouble, TransferDamaged
-from jobs.transports import ssh_pool
+from jobs.errors import ClusterTrouble, LinkTrouble, TransferDamaged
+from jobs.transports import ssh_bundles, ssh_pool
 from jobs.transports.base import Answer, Receipt, RemoteFile
 from jobs.transports.ssh_link import Link
 
 CHANNEL_TIMEOUT = 60.0  # s without a byte until a transfer counts as hung
 HASH_TIMEOUT = 1800.0  # s for a checksum on the far side
+BUNDLE_TIMEOUT = 300.0  # s for a stream of many small files
+LATE = 15.0  # s beyond a command's time limit until the connection counts as dead
 _BLOCK = 256 * 1024
-_COMMAND_LIMIT = 48 * 1024  # bytes of folder names in one command: Linux takes 128 KB
 _AT_ONCE = threading.BoundedSemaphore(6)
 """Channels at a time: sshd's MaxSessions is 10 unless its operators changed it."""
 
@@ -67,7 +68,7 @@ class SshTransport:
 
     def survey(self, folders: Sequence[str]) -> Mapping[str, tuple[RemoteFile, ...]]:
         found: dict[str, tuple[RemoteFile, ...]] = {}
-        for some in _portions(folders):
+        for some in ssh_bundles.bundles([(folder, 0) for folder in folders]):
             command = _SURVEY.format(folders=" ".join(map(shlex.quote, some)))
             code, out, err = self._execute(command, 120.0)
             if code != 0 or not out.endswith(b"E\0"):
@@ -105,6 +106,34 @@ class SshTransport:
             raise ClusterTrouble(f"sending {source.name}: {answer.err.strip()[:300]}")
         return Receipt(size, sha256)
 
+    def put_all(self, source: Path, names: Sequence[str], target: str) -> None:
+        sizes = [(name, (source / name).stat().st_size) for name in names]
+        small = [
+            (name, size)
+            for name, size in sizes
+            if size <= ssh_bundles.SMALL and ssh_bundles.is_plain(name)
+        ]
+        # The first bundle clears away what a killed copy has left: it comes before the large ones,
+        # unless these have begun and can go on.
+        together = {name for name, _size in small}
+        for number, group in enumerate(ssh_bundles.bundles(small)):
+            stream = ssh_bundles.pack(source, group)
+            first = number == 0 and len(small) == len(sizes)
+            self._send_bundle(
+                source, stream, ssh_bundles.unpack_command(target, stream, first=first)
+            )
+        for name in names:
+            if name not in together:
+                self.put(source / name, f"{target}/{name}")
+
+    def _send_bundle(self, source: Path, stream: bytes, command: str) -> None:
+        code, _out, err = self._execute(command, BUNDLE_TIMEOUT, stream)
+        if code == ssh_bundles.DAMAGED:
+            raise TransferDamaged(f"Files of {source.name} arrived changed; sending them again.")
+        if code != 0:
+            words = err.decode(errors="replace").strip()[:300] or f"status {code}"
+            raise ClusterTrouble(f"sending the input: {words}")
+
     def get(self, source: str, target: Path) -> Receipt:
         sha256, size, modified_ns = self._describe(source)
         part = Path(_part_of(str(target), sha256))
@@ -132,6 +161,27 @@ class SshTransport:
         part.replace(target)
         return Receipt(size, sha256)
 
+    def get_all(
+        self, source: str, files: Sequence[RemoteFile], target: Path
+    ) -> Mapping[str, Receipt]:
+        small = {
+            file.path: file
+            for file in files
+            if file.size <= ssh_bundles.SMALL and ssh_bundles.is_plain(file.path)
+        }
+        received: dict[str, Receipt] = {}
+        for group in ssh_bundles.bundles([(name, file.size) for name, file in small.items()]):
+            command = ssh_bundles.pack_command(source, group)
+            code, out, err = self._execute(command, BUNDLE_TIMEOUT)
+            if code != 0:
+                words = err.decode(errors="replace").strip()[:300] or f"status {code}"
+                raise ClusterTrouble(f"fetching the results: {words}")
+            received |= ssh_bundles.unpack(out, {name: small[name] for name in group}, target)
+        for file in files:
+            if file.path not in small:
+                received[file.path] = self.get(f"{source}/{file.path}", target / file.path)
+        return received
+
     def snapshot(self, source: str, file: RemoteFile, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
@@ -151,6 +201,15 @@ class SshTransport:
     def read(self, source: str, limit: int) -> bytes:
         with self._sftp(f"reading {source}") as files, files.open(source, "rb") as stream:
             return bytes(stream.read(limit))
+
+    def read_all(self, sources: Mapping[str, int]) -> Mapping[str, bytes]:
+        found: dict[str, bytes] = {}
+        for group in ssh_bundles.bundles(list(sources.items())):
+            answer = self.run(ssh_bundles.read_command({path: sources[path] for path in group}))
+            if answer.code != 0:
+                raise ClusterTrouble(f"reading files: {answer.err.strip()[:300]}")
+            found |= ssh_bundles.parse_read(answer.out, group)
+        return found
 
     def read_tail(self, source: str, size: int) -> bytes:
         with self._sftp(f"reading {source}") as files, files.open(source, "rb") as stream:
@@ -172,20 +231,33 @@ class SshTransport:
                 self._files.close()
                 self._files = None
 
-    def _execute(self, command: str, timeout: float) -> tuple[int, bytes, bytes]:
-        """Run a command with our own deadline: the library's is not heeded while waiting."""
+    def _execute(
+        self, command: str, timeout: float, stream: bytes = b""
+    ) -> tuple[int, bytes, bytes]:
+        """Run a command with our own deadline: the library's is not heeded while waiting.
+
+        The far side ends a command that takes too long, and says so. When not even that arrives,
+        the connection is dead, whatever TCP believes: it is given up.
+        """
         text = base64.b64encode(command.encode()).decode()
-        wrapped = _WRAPPED.format(text=text, limit=math.ceil(timeout) + 5)
-        deadline = time.monotonic() + timeout
+        wrapped = _WRAPPED.format(text=text, limit=math.ceil(timeout))
+        began = time.monotonic()
         with _AT_ONCE, self._trouble("running a command"):
             channel = self._link.transport.open_session(timeout=CHANNEL_TIMEOUT)
             try:
                 channel.settimeout(max(timeout, 1.0))
                 channel.exec_command(wrapped)
+                if stream:
+                    channel.sendall(stream)
                 channel.shutdown_write()
-                return _listen(channel, deadline, f"{timeout:g} s: {command[:60]}")
+                code, out, err = _listen(channel, began + math.ceil(timeout) + LATE)
             finally:
                 channel.close()
+        if code in {124, 137} and time.monotonic() - began > timeout - 1.0:
+            raise ClusterTrouble(
+                f"A command gave no answer within {timeout:g} s: {' '.join(command.split())[:60]}"
+            )
+        return code, out, err
 
     def _describe(self, source: str) -> tuple[str, int, int]:
         quoted = shlex.quote(source)
@@ -228,10 +300,12 @@ class SshTransport:
             if isinstance(error, (TimeoutError, EOFError)) or not self._link.is_alive:
                 ssh_pool.discard(self._link)
             detail = str(error) or type(error).__name__
-            raise ClusterTrouble(f"{doing}: {detail}") from error
+            if self._link.is_alive:
+                raise ClusterTrouble(f"{doing}: {detail}") from error
+            raise LinkTrouble(f"{doing}: {detail}") from error
 
 
-def _listen(channel: paramiko.Channel, deadline: float, what: str) -> tuple[int, bytes, bytes]:
+def _listen(channel: paramiko.Channel, deadline: float) -> tuple[int, bytes, bytes]:
     out, err = bytearray(), bytearray()
     pause = 0.002
     while True:
@@ -247,7 +321,7 @@ def _listen(channel: paramiko.Channel, deadline: float, what: str) -> tuple[int,
         if ended:
             return channel.exit_status, bytes(out), bytes(err)
         if time.monotonic() > deadline:
-            raise ClusterTrouble(f"A command gave no answer within {what}")
+            raise TimeoutError("no answer came; the connection is given up")
         pause = 0.002 if len(out) + len(err) > before else min(pause * 1.5, 0.05)
         time.sleep(pause)
 
@@ -269,19 +343,6 @@ def _size_there(files: paramiko.SFTPClient, path: str) -> int:
         return int(files.stat(path).st_size or 0)
     except FileNotFoundError:
         return 0
-
-
-def _portions(folders: Sequence[str]) -> Iterator[list[str]]:
-    some: list[str] = []
-    length = 0
-    for folder in folders:
-        length += len(folder.encode()) + 8
-        if some and length > _COMMAND_LIMIT:
-            yield some
-            some, length = [], len(folder.encode()) + 8
-        some.append(folder)
-    if some:
-        yield some
 
 
 def _parse_survey(out: bytes) -> dict[str, tuple[RemoteFile, ...]]:

@@ -13,7 +13,7 @@ from typing import Any
 import paramiko
 from django.utils.translation import gettext as _
 
-from jobs.errors import ClusterTrouble
+from jobs.errors import ClusterTrouble, LinkTrouble
 from jobs.keys import fingerprint, signing_key
 
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its words reach people through ours
@@ -271,6 +271,6 @@ def _words(hop: Hop) -> Iterator[None]:
         yield
     except (OSError, EOFError, paramiko.SSHException) as error:
         detail = getattr(error, "strerror", None) or str(error) or type(error).__name__
-        raise ClusterTrouble(
+        raise LinkTrouble(
             _("%(place)s can't be reached: %(detail)s") % {"place": hop.place, "detail": detail}
         ) from error

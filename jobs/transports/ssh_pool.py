@@ -17,7 +17,7 @@ from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from jobs.errors import ClusterTrouble
+from jobs.errors import ClusterTrouble, LinkTrouble
 from jobs.models import Cluster, Credential
 from jobs.transports.ssh_link import (
     Hop,
@@ -153,7 +153,7 @@ def _wait_for_turn(cluster: Cluster) -> None:
             others.update(login_not_before=following)
             return
         if time.monotonic() > deadline:
-            raise ClusterTrouble(
+            raise LinkTrouble(
                 _("The portal waits before it signs in on %(host)s again.") % {"host": cluster.host}
             )
         time.sleep(0.1)

@@ -49,36 +49,36 @@ def far(job, settings):
     return folder / os.path.basename(run_folder(job))
 
 
-def listed(far) -> list[RemoteFile]:
-    return list(LocalTransport().survey([str(far)])[str(far)])
+def listed(far) -> dict[str, tuple[RemoteFile, ...]]:
+    return dict(LocalTransport().survey([str(far)]))
 
 
 def test_only_live_files_are_copied_and_only_when_they_changed(job, far, settings, monkeypatch):
     for name in ("thermo.csv", "job.log", "huge.bin"):
         (far / name).write_text(name)
     copied: list[str] = []
-    real = LocalTransport.snapshot
+    real = LocalTransport.read_all
     monkeypatch.setattr(
         LocalTransport,
-        "snapshot",
-        lambda self, source, file, target: (
-            copied.append(file.path) or real(self, source, file, target)
+        "read_all",
+        lambda self, sources: (
+            copied.extend(os.path.basename(path) for path in sources) or real(self, sources)
         ),
     )
-    refresh(job, listed(far), LocalTransport())
-    refresh(job, listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
     assert sorted(copied) == ["job.log", "thermo.csv"]
     (far / "thermo.csv").write_text("thermo.csv and more")
-    refresh(job, listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
     assert copied.count("thermo.csv") == 2
     assert (settings.JOBS_DIR / str(job.public_id) / "thermo.csv").read_text().endswith("more")
 
 
 def test_a_large_file_is_not_copied_each_time(job, far, settings):
     (far / "thermo.csv").write_bytes(b"x" * 20_000_000)
-    refresh(job, listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
     (far / "thermo.csv").write_bytes(b"y" * 20_000_001)
-    refresh(job, listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
     assert (settings.JOBS_DIR / str(job.public_id) / "thermo.csv").stat().st_size == 20_000_000
 
 
@@ -92,7 +92,7 @@ def test_a_large_file_is_not_copied_each_time(job, far, settings):
 )
 def test_progress_is_taken_only_when_it_makes_sense(job, far, text, expected):
     (far / "progress.json").write_text(text)
-    refresh(job, listed(far), LocalTransport())
+    refresh([job], listed(far), LocalTransport())
     assert Job.objects.get(pk=job.pk).progress == expected
 
 
@@ -100,5 +100,5 @@ def test_a_live_file_that_vanishes_is_no_trouble(job, far, settings):
     (far / "thermo.csv").write_text("x")
     files = listed(far)
     (far / "thermo.csv").unlink()
-    refresh(job, files, LocalTransport())
+    refresh([job], files, LocalTransport())
     assert not (settings.JOBS_DIR / str(job.public_id) / "thermo.csv").exists()

@@ -47,12 +47,12 @@ def starts(job: Job) -> int:
 
 
 def test_a_copy_that_fails_is_tried_again_later_and_then_blocks(job, until, monkeypatch):
-    real = LocalTransport.put
+    real = LocalTransport.put_all
 
-    def full(self, source, target):
+    def full(self, source, names, target):
         raise ClusterTrouble("copying: No space left on device")
 
-    monkeypatch.setattr(LocalTransport, "put", full)
+    monkeypatch.setattr(LocalTransport, "put_all", full)
     for count in range(1, machine.TRIES_BEFORE_BLOCKED):
         stepping.step(job.pk)
         job.refresh_from_db()
@@ -65,7 +65,7 @@ def test_a_copy_that_fails_is_tried_again_later_and_then_blocks(job, until, monk
     assert (job.state, job.blocked_from) == (State.BLOCKED, State.CREATED)
     assert "No space left" in job.reason
 
-    monkeypatch.setattr(LocalTransport, "put", real)
+    monkeypatch.setattr(LocalTransport, "put_all", real)
     stepping.step(job.pk)
     assert Job.objects.get(pk=job.pk).state == State.BLOCKED
     job = until(due(job), State.DONE)
@@ -286,14 +286,14 @@ def test_one_bad_job_does_not_stop_the_others(owner, lab, cluster, until, monkey
         job_create(owner=owner, lab=lab, kind=factories.KIND, title=t, spec={}, cluster=cluster)
         for t in ("bad", "good")
     )
-    real = tending.submit
+    real = tending.take_answer
 
-    def submit(job, transport, scheduler):
+    def take_answer(job, answer, scheduler):
         if job.pk == bad.pk:
             raise ZeroDivisionError("a defect")
-        real(job, transport, scheduler)
+        real(job, answer, scheduler)
 
-    monkeypatch.setattr(tending, "submit", submit)
+    monkeypatch.setattr(tending, "take_answer", take_answer)
     until(good, State.DONE)
     bad.refresh_from_db()
     assert bad.state == State.STAGED
@@ -373,7 +373,7 @@ def test_a_deleted_run_leaves_nothing_on_the_cluster(job, until, owner):
     folder = run_folder(job)
     job_delete(job=job, actor=owner)
     assert os.path.isdir(folder)
-    sweeping.sweep()
+    tending.tend(job.cluster_id)
     assert not os.path.exists(folder)
     assert not Leftover.objects.exists()
 
@@ -381,10 +381,10 @@ def test_a_deleted_run_leaves_nothing_on_the_cluster(job, until, owner):
 def test_the_clusters_copy_goes_when_its_time_has_come_and_ours_stays(job, until):
     job = until(job, State.DONE)
     assert os.path.isdir(run_folder(job))
-    sweeping.sweep()
+    tending.tend(job.cluster_id)
     assert os.path.isdir(run_folder(job))
     Job.objects.filter(pk=job.pk).update(clean_at=timezone.now())
-    sweeping.sweep()
+    tending.tend(job.cluster_id)
     assert not os.path.exists(run_folder(job))
     assert (job_folder(job) / "result.json").exists()
     assert Job.objects.get(pk=job.pk).clean_at is None
