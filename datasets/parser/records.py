@@ -103,6 +103,7 @@ def packed_frame(frame: Frame) -> PackedFrame:
     content = pack_frame(frame)
     n = len(frame)
     forces = frame.forces
+    structure = structure_hash(frame)
     volume = abs(float(np.linalg.det(frame.cell))) if all(frame.pbc) else None
     columns = FrameColumns(
         formula=short_formula(frame.numbers),
@@ -123,8 +124,8 @@ def packed_frame(frame: Frame) -> PackedFrame:
         label_source=frame.label_source[:16],
         scf_converged=frame.scf_converged,
         ionic_step=frame.ionic_step,
-        structure_hash=structure_hash(frame),
-        label_identity=label_identity(frame),
+        structure_hash=structure,
+        label_identity=label_identity(frame, structure),
         document_hash=frame_digest(content, calculation),
     )
     return PackedFrame(columns, calculation, content)

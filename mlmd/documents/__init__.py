@@ -9,8 +9,10 @@ from mlmd.documents.compatibility import compat_key, describe_mixture
 from mlmd.documents.convert import (
     calculation_from_document,
     calculation_to_document,
+    calculation_to_json,
     document_to_frame,
     frame_to_document,
+    frame_to_json,
 )
 from mlmd.documents.fields import FieldRow, field_rows
 from mlmd.documents.identity import label_identity, structure_hash
@@ -22,11 +24,13 @@ __all__ = [
     "FieldRow",
     "calculation_from_document",
     "calculation_to_document",
+    "calculation_to_json",
     "compat_key",
     "describe_mixture",
     "document_to_frame",
     "field_rows",
     "frame_to_document",
+    "frame_to_json",
     "label_identity",
     "structure_hash",
     "upgrade",

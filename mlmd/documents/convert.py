@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import asdict, fields
 from typing import Any
 
@@ -19,7 +20,9 @@ from mlmd.documents.schema import SCHEMA_VERSION, first_problem, upgrade
 from mlmd.elements import SYMBOLS, atomic_number
 from mlmd.errors import InvalidInput
 from mlmd.frame import Calculation, FloatArray, Frame
+from mlmd.number_text import table_text
 
+_latest: tuple[Calculation | None, str] = (None, "")
 _CALCULATION_FIELDS = frozenset(f.name for f in fields(Calculation))
 
 
@@ -29,15 +32,41 @@ def frame_to_document(frame: Frame) -> dict[str, Any]:
     Raises:
         InvalidInput: the frame has no atoms.
     """
+    return {
+        **_without_tables(frame),
+        "cartesian_site_positions": frame.positions.tolist(),
+        "atomic_forces": _listed(frame.forces),
+        "calculation": calculation_to_document(frame.calculation),
+    }
+
+
+def frame_to_json(frame: Frame) -> str:
+    """Return the document of a frame as JSON on one line, made a table at a time.
+
+    Raises:
+        InvalidInput: the frame has no atoms.
+        ValueError: a number is not finite, which JSON can't say.
+    """
+    head = json.dumps(_without_tables(frame), separators=(",", ":"), allow_nan=False)
+    tables = (
+        f'"cartesian_site_positions":{_json_rows(frame.positions)}',
+        f'"atomic_forces":{_json_rows(frame.forces)}',
+        f'"calculation":{calculation_to_json(frame.calculation)}',
+    )
+    return f"{head[:-1]},{','.join(tables)}}}"
+
+
+def _without_tables(frame: Frame) -> dict[str, Any]:
     if len(frame) == 0:
         raise InvalidInput("frame", "no atoms", "at least one atom")
+    structure = structure_hash(frame)
     counts = element_counts(frame.numbers)
     free = frame.energy if frame.calculation.code in ("vasp", "espresso") else None
     return {
         "schema_version": SCHEMA_VERSION,
         "type": "frame",
-        "structure_hash": structure_hash(frame),
-        "label_identity": label_identity(frame),
+        "structure_hash": structure,
+        "label_identity": label_identity(frame, structure),
         "elements": list(counts),
         "nelements": len(counts),
         "elements_ratios": [n / len(frame) for n in counts.values()],
@@ -49,12 +78,10 @@ def frame_to_document(frame: Frame) -> dict[str, Any]:
         "nperiodic_dimensions": sum(map(int, frame.pbc)),
         "lattice_vectors": [row if any(row) else None for row in frame.cell.astype(float).tolist()],
         "species_at_sites": [SYMBOLS[z] for z in frame.numbers.tolist()],
-        "cartesian_site_positions": frame.positions.tolist(),
         "energy": frame.energy,
         "energy_kind": "free_energy" if free is not None else "as_given",
         "free_energy": free,
         "energy_sigma0": frame.energy_sigma0,
-        "atomic_forces": _listed(frame.forces),
         "cauchy_stress": _listed(frame.stress),
         "magnetic_moments": _listed(frame.magnetic_moments),
         "fixed_components": None if frame.fixed is None else frame.fixed.tolist(),
@@ -63,7 +90,6 @@ def frame_to_document(frame: Frame) -> dict[str, Any]:
         "label_source": frame.label_source,
         "scf_converged": frame.scf_converged,
         "flags": list(frame.flags),
-        "calculation": calculation_to_document(frame.calculation),
     }
 
 
@@ -89,6 +115,16 @@ def calculation_to_document(calculation: Calculation) -> dict[str, Any]:
     if calculation.k_points is not None:
         values["k_points"] = list(calculation.k_points)
     return {"compat_key": compat_key(calculation), **values}
+
+
+def calculation_to_json(calculation: Calculation) -> str:
+    """Return `calculation_to_document` as JSON; many frames in a row share one."""
+    global _latest
+    known, text = _latest
+    if known is not calculation:
+        text = json.dumps(calculation_to_document(calculation), allow_nan=False)
+        _latest = calculation, text
+    return text
 
 
 def calculation_from_document(document: dict[str, Any]) -> Calculation:
@@ -146,6 +182,14 @@ def _frame(document: dict[str, Any]) -> Frame:
 
 def _listed(array: FloatArray | None) -> list[Any] | None:
     return None if array is None else array.tolist()
+
+
+def _json_rows(array: FloatArray | None) -> str:
+    if array is None:
+        return "null"
+    if not np.isfinite(array).all():
+        raise ValueError("a position or a force is not a finite number, which JSON can't say")
+    return f"[{table_text(array, ('[', ',', ',', '],'))[:-1]}]"
 
 
 def _number(document: dict[str, Any], name: str) -> float | None:

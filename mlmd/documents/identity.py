@@ -41,16 +41,20 @@ def structure_hash(frame: Frame) -> str:
     return digest.hexdigest()
 
 
-def label_identity(frame: Frame) -> str:
+def label_identity(frame: Frame, structure: str | None = None) -> str:
     """Return a hash that is equal when two frames answer the same question.
 
     It joins the structure with the level of theory, charge and spin treatment; two
     frames that share it are duplicates, or disagree and deserve a look.
+
+    Args:
+        frame: what is asked about.
+        structure: its `structure_hash`, where it is at hand.
     """
     calculation = frame.calculation
     text = "|".join(
         (
-            structure_hash(frame),
+            structure or structure_hash(frame),
             compat_key(calculation),
             f"{calculation.charge:.3f}",
             calculation.spin,

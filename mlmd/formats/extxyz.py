@@ -15,14 +15,16 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.documents import calculation_from_document, calculation_to_document
+from mlmd.documents import calculation_from_document, calculation_to_json
 from mlmd.elements import SYMBOLS, atomic_number_of_label
 from mlmd.errors import HostileInput, InvalidInput
 from mlmd.formats.extxyz_labels import LabelReader
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.labels import EnergyKind, chosen_energy
 from mlmd.formats.source import Source
+from mlmd.formats.species import species_texts
 from mlmd.frame import Calculation, FloatArray, Frame
+from mlmd.number_text import Texts, table_text
 
 _PAIR = re.compile(
     r"""(?P<key>[^\s="']+)(?:\s*=\s*(?P<value>"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'|\{[^}]*\}|\[[^\]]*\]|\S+))?"""
@@ -31,6 +33,7 @@ _ESCAPE = re.compile(r"\\(.)")
 _LONGEST_COMMENT = 1 << 20
 _WIDTHS = {"S": str, "R": float, "I": float, "L": str}
 _SPECIES = ("species", "element", "z", "numbers")
+_FIXED = tuple(f" {a} {b} {c}\n" for a in "FT" for b in "FT" for c in "FT")
 _TRUE = frozenset(("t", "true", "1"))
 
 
@@ -236,25 +239,21 @@ def write_extxyz(frame: Frame, stream: TextIO, energy: EnergyKind) -> None:
     Raises:
         InvalidInput: the energy asked for is not known.
     """
-    columns: list[tuple[str, list[list[str]]]] = [
-        ("species:S:1", [[SYMBOLS[z] for z in frame.numbers.tolist()]]),
-        ("pos:R:3", _texts(frame.positions)),
-    ]
+    properties, tables = "species:S:1:pos:R:3", [frame.positions]
     if frame.forces is not None:
-        columns.append(("forces:R:3", _texts(frame.forces)))
+        properties += ":forces:R:3"
+        tables.append(frame.forces)
     if frame.magnetic_moments is not None:
-        columns.append(("magmoms:R:1", _texts(frame.magnetic_moments[:, None])))
+        properties += ":magmoms:R:1"
+        tables.append(frame.magnetic_moments[:, None])
+    end: Texts = "\n"
     if frame.fixed is not None:
-        fixed = [["T" if v else "F" for v in c] for c in frame.fixed.T.tolist()]
-        columns.append(("fixed:L:3", fixed))
-    properties = ":".join(name for name, _ in columns)
+        properties += ":fixed:L:3"
+        end = _FIXED, frame.fixed.astype(np.int64) @ (4, 2, 1)
     stream.write(f"{len(frame)}\n{_comment(frame, properties, energy)}\n")
-    flat = [c for _, group in columns for c in group]
-    stream.write("".join(f"{' '.join(row)}\n" for row in zip(*flat, strict=True)))
-
-
-def _texts(array: FloatArray) -> list[list[str]]:
-    return [[repr(v) for v in column] for column in array.T.tolist()]
+    values = np.concatenate(tables, axis=1)
+    species = species_texts(frame.numbers, "{} ")
+    stream.write(table_text(values, (species, *[" "] * (values.shape[1] - 1), end)))
 
 
 def _comment(frame: Frame, properties: str, energy: EnergyKind) -> str:
@@ -281,7 +280,7 @@ def _comment(frame: Frame, properties: str, energy: EnergyKind) -> str:
     if frame.flags:
         pairs["flags"] = " ".join(frame.flags)
     if frame.calculation != Calculation():
-        pairs["calculation"] = "_JSON " + json.dumps(calculation_to_document(frame.calculation))
+        pairs["calculation"] = "_JSON " + calculation_to_json(frame.calculation)
     return " ".join(f"{key}={_quoted(value)}" for key, value in pairs.items())
 
 

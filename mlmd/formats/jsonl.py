@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterator
 from typing import TextIO
 
-from mlmd.documents import document_to_frame, frame_to_document
+from mlmd.documents import document_to_frame, frame_to_json
 from mlmd.errors import InvalidInput
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.labels import EnergyKind, chosen_energy
@@ -38,5 +38,4 @@ def write_jsonl(frame: Frame, stream: TextIO, energy: EnergyKind) -> None:
         InvalidInput: the energy asked for is not known.
     """
     chosen_energy(frame, energy)
-    stream.write(json.dumps(frame_to_document(frame), separators=(",", ":"), allow_nan=False))
-    stream.write("\n")
+    stream.write(f"{frame_to_json(frame)}\n")

@@ -9,12 +9,14 @@ from typing import TextIO
 
 import numpy as np
 
-from mlmd.elements import SYMBOLS, atomic_number
+from mlmd.elements import atomic_number
 from mlmd.errors import HostileInput, InvalidInput
 from mlmd.formats.issues import IssueLog
 from mlmd.formats.labels import EnergyKind, chosen_energy
 from mlmd.formats.source import Source
+from mlmd.formats.species import species_texts
 from mlmd.frame import Calculation, Frame
+from mlmd.number_text import table_text
 from mlmd.units import ENERGY, LENGTH
 
 _KIND = re.compile(r'\bkind=("([^"]*)"|\S+)')
@@ -177,14 +179,11 @@ def write_n2p2(frame: Frame, stream: TextIO, energy: EnergyKind) -> None:
                 "Add vacuum and a full cell.",
             )
         lines += ["lattice " + " ".join(map(repr, row)) for row in frame.cell.tolist()]
-    for z, r, f in zip(
-        frame.numbers.tolist(), frame.positions.tolist(), frame.forces.tolist(), strict=True
-    ):
-        x, y, zz = map(repr, r)
-        fx, fy, fz = map(repr, f)
-        lines.append(f"atom {x} {y} {zz} {SYMBOLS[z]} 0.0 0.0 {fx} {fy} {fz}")
-    lines += [f"energy {value!r}", f"charge {frame.calculation.charge!r}", "end", ""]
-    stream.write("\n".join(lines))
+    species = species_texts(frame.numbers, " {} 0.0 0.0 ")
+    values = np.concatenate((frame.positions, frame.forces), axis=1)
+    atoms = table_text(values, ("atom ", " ", " ", species, " ", " ", "\n"))
+    end = [f"energy {value!r}", f"charge {frame.calculation.charge!r}", "end", ""]
+    stream.write("\n".join(lines) + "\n" + atoms + "\n".join(end))
 
 
 def _comment(frame: Frame) -> str:
