@@ -8,6 +8,7 @@ class DatasetsConfig(AppConfig):
 
     def ready(self) -> None:
         # Models have to be loaded before the kind can refer to them.
+        from datasets import checks  # noqa: F401 - registers itself
         from datasets.dft.kinds import register_dft
         from datasets.selectors import bytes_uploaded
         from jobs.storage import register_storage

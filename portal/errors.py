@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
@@ -10,6 +11,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
+
+log = logging.getLogger(__name__)
 
 
 def wants_json(request: HttpRequest) -> bool:
@@ -74,6 +77,20 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
         _("The address is wrong, the thing was deleted, or it isn't shared with you."),
         _("If a colleague sent the link, ask them to share it with your lab."),
     )
+
+
+def documents_away(request: HttpRequest) -> HttpResponse:
+    """Answer 503: the store of documents is away, everything else works."""
+    log.warning("%s: the document store is away", request.path)
+    response = _answer(
+        request,
+        503,
+        _("The frames can't be reached just now"),
+        _("The database that holds the documents of frames doesn't answer; nothing is lost."),
+        _("Searching goes on, uploads wait by themselves. Try this page again in a minute."),
+    )
+    response["Retry-After"] = "30"
+    return response
 
 
 @login_not_required

@@ -18,5 +18,6 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("api/docs/", views.api_docs, name="api-docs"),
     path("health/", views.health, name="health"),
+    path("health/documents/", views.health_documents, name="health-documents"),
     path("words.js", login_not_required(words), name="words"),
 ]

@@ -67,6 +67,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "labs.middleware.ActiveLabMiddleware",
     "axes.middleware.AxesMiddleware",
+    "portal.middleware.DocumentsAwayMiddleware",
 ]
 
 ROOT_URLCONF = "portal.urls"

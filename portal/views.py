@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib.auth.decorators import login_not_required
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
+from datasets.store import document_store
 from portal import selectors
 from portal.api_docs import groups
 
@@ -42,4 +44,14 @@ def api_docs(request: HttpRequest) -> HttpResponse:
 @login_not_required
 def health(request: HttpRequest) -> HttpResponse:
     """Answer 200 as long as the process serves; the database isn't asked."""
+    return HttpResponse("ok", content_type="text/plain")
+
+
+@login_not_required
+def health_documents(request: HttpRequest) -> HttpResponse:
+    """Answer 200 when the document store answers, else 503; which store it is isn't said."""
+    try:
+        document_store().check()
+    except DatabaseError:
+        return HttpResponse("the document store is away", status=503, content_type="text/plain")
     return HttpResponse("ok", content_type="text/plain")

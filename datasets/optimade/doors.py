@@ -13,7 +13,14 @@ from django.utils.translation import gettext as _
 from rest_framework.throttling import SimpleRateThrottle
 
 from datasets.optimade.answers import MEDIA_TYPE, refusal
-from datasets.optimade.errors import NotAcceptable, NotFound, OptimadeError, TooManyRequests
+from datasets.optimade.errors import (
+    NotAcceptable,
+    NotFound,
+    OptimadeError,
+    TooManyRequests,
+    Unavailable,
+)
+from datasets.store import StoreUnavailable
 
 View = Callable[..., HttpResponse]
 
@@ -56,6 +63,8 @@ def _answered(view: View, request: HttpRequest, *args: Any, **kwargs: Any) -> Ht
             raise TooManyRequests(_("Too many requests from your address; wait a little."))
         _check_accepted(request)
         return view(request, *args, **kwargs)
+    except StoreUnavailable:
+        return refusal(request, Unavailable(_("The frames can't be reached just now; try again.")))
     except OptimadeError as error:
         response = refusal(request, error)
         if isinstance(error, TooManyRequests):

@@ -28,7 +28,7 @@ class Contents:
 
     @cached_property
     def by_key(self) -> dict[int, bytes]:
-        return {d.key.frame_id: d.content for d in document_store().iterate(self.keys)}
+        return document_store().fetch(self.keys)
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,13 @@ class TooManyRequests(OptimadeError):
     title = "Too Many Requests"
 
 
+class Unavailable(OptimadeError):
+    """The store of documents is away."""
+
+    status = 503
+    title = "Service Unavailable"
+
+
 class NotSupported(OptimadeError):
     """Allowed by the standard, but optional and not offered for this property."""
 

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,8 +24,10 @@ from datasets.services.frames import (
     packed_insert,
 )
 from datasets.services.structures import structure_create_from_record
+from datasets.services.uploads import readable_at
 from datasets.services.versions import dataset_lock, dataset_summarise, draft_ensure
 from datasets.snapshots import snapshot_of
+from datasets.store import StoreRefused, StoreUnavailable, document_store
 from labs.audit import audit_record
 from labs.exceptions import Refused
 
@@ -34,6 +36,7 @@ log = logging.getLogger(__name__)
 LEASE = timedelta(seconds=30)
 CHUNK_FRAMES, CHUNK_BYTES = 2000, 16 << 20
 MOST_ATTEMPTS = 3
+STORE_PAUSE = timedelta(seconds=30)  # before another try where the document store is away
 
 
 class LeaseLost(Exception):
@@ -59,7 +62,8 @@ def upload_parse(*, upload_id: int) -> bool:
 
     WAITING, or PARSING whose lease ran out → ACCEPTED, REFUSED or FAILED. Frames are stored in
     chunks that no page shows (`added_in` is empty) until the last transaction accepts all of
-    them; an attempt that dies leaves rows that the next attempt removes first.
+    them; an attempt that dies leaves rows that the next attempt removes first. While the document
+    store is away, the upload waits with its reason.
     """
     lease = uuid.uuid4().hex
     upload = _claim(upload_id, lease)
@@ -81,6 +85,8 @@ def _read(reading: _Reading) -> None:
                 % MOST_ATTEMPTS
             )
         _start_clean(reading)
+        if upload.target == UploadTarget.FRAMES:
+            document_store().check()  # before a large file is read for nothing
         for record in read_in_child(_request(upload), lambda: _hold(upload.pk, reading.lease)):
             _take(reading, record)
         _finish(reading)
@@ -88,6 +94,25 @@ def _read(reading: _Reading) -> None:
         _end(reading, UploadState.FAILED, str(error), {})
     except Refused as error:
         _end(reading, UploadState.REFUSED, str(error), {})
+    except StoreRefused as error:
+        _end(reading, UploadState.FAILED, str(error), {})
+    except StoreUnavailable as error:
+        _wait_for_store(reading, error)
+
+
+def _wait_for_store(reading: _Reading, error: StoreUnavailable) -> None:
+    """PARSING → WAITING with the reason; it counts as no attempt, and nothing was kept."""
+    upload, now = reading.upload, timezone.now()
+    log.warning("upload %s waits: %s", upload.public_id, error)
+    Upload.objects.filter(pk=upload.pk, state=UploadState.PARSING, lease=reading.lease).update(
+        state=UploadState.WAITING,
+        reason=str(error),
+        frames_kept=0,
+        attempts=F("attempts") - 1,
+        lease="",
+        lease_until=now + STORE_PAUSE,
+        modified_at=now,
+    )
 
 
 @transaction.atomic
@@ -98,11 +123,9 @@ def _start_clean(reading: _Reading) -> None:
 
 def _claim(upload_id: int, lease: str) -> Upload | None:
     now = timezone.now()
-    claimed = Upload.objects.filter(
-        Q(state=UploadState.WAITING) | Q(state=UploadState.PARSING, lease_until__lt=now),
-        pk=upload_id,
-    ).update(
+    claimed = Upload.objects.filter(readable_at(now), pk=upload_id).update(
         state=UploadState.PARSING,
+        reason="",
         lease=lease,
         lease_until=now + LEASE,
         attempts=F("attempts") + 1,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -102,16 +102,19 @@ def size_check(size: int | None) -> None:
         )
 
 
+def readable_at(now: datetime) -> Q:
+    """The condition for uploads that a worker may take: nobody reads them, and they needn't wait."""
+    free = Q(lease_until=None) | Q(lease_until__lt=now)
+    return Q(state__in=(UploadState.WAITING, UploadState.PARSING)) & free
+
+
 def uploads_waiting() -> list[int]:
     """Return the ids of uploads that nobody reads and that no message announces any more.
 
     Each is returned once per period only, so that messages don't pile up behind a busy worker.
     """
     now = timezone.now()
-    rows = Upload.objects.filter(
-        Q(state=UploadState.WAITING) | Q(state=UploadState.PARSING, lease_until__lt=now),
-        modified_at__lt=now - NUDGE_AFTER,
-    )
+    rows = Upload.objects.filter(readable_at(now), modified_at__lt=now - NUDGE_AFTER)
     found = list(rows.order_by("pk").values_list("pk", flat=True)[:100])
     Upload.objects.filter(pk__in=found).update(modified_at=now)
     return found

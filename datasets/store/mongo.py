@@ -52,7 +52,7 @@ INDEXES = (
 DEFAULTS: dict[str, Any] = {
     "serverSelectionTimeoutMS": 4000,
     "connectTimeoutMS": 4000,
-    "socketTimeoutMS": 60_000,
+    "socketTimeoutMS": 25_000,
     "appName": "mlmd-portal",
     "w": "majority",
     "journal": True,

@@ -18,7 +18,13 @@ from tests.browser.site import REPOSITORY, Site, sign_in
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-NOT_PAGES = {"labs:sign-out", "portal:words", "portal:health", "api:schema"}
+NOT_PAGES = {
+    "labs:sign-out",
+    "portal:words",
+    "portal:health",
+    "portal:health-documents",
+    "api:schema",
+}
 ALWAYS = {
     *("portal:home", "portal:search", "portal:api-docs"),
     *("labs:account", "labs:password", "labs:tokens", "labs:lab", "labs:audit"),

@@ -42,7 +42,7 @@ class Server:
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.communicate(timeout=20)
 
 
 @contextmanager

@@ -67,6 +67,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "portal:search": (OWN,),
     "portal:api-docs": (OWN,),
     "portal:health": (OPEN,),
+    "portal:health-documents": (OPEN,),
     "portal:words": (OPEN,),
     "api:schema": (OWN,),
     # labs
@@ -198,6 +199,23 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     ),
     "api:structure-download": (read("structure", file_format="cif"),),
     "api:structure-viewer": (read("structure"),),
+    "datasets:structure-set-new": (
+        read("structure"),
+        Route("use", "structure", "post", body={"visibility": "lab"}),
+    ),
+    "datasets:structure-set": (read("structure-set"),),
+    "datasets:structure-set-visibility": (change("structure-set"),),
+    "datasets:structure-set-delete": (change("structure-set"),),
+    "datasets:frames-structures": (Route("use", "dataset", "post"),),
+    "api:structure-set-list": (
+        Route("list", "structure-set"),
+        create(structure="<structure>", lab="<lab>"),
+    ),
+    "api:structure-set-detail": (
+        read("structure-set"),
+        change("structure-set", "patch"),
+        change("structure-set", "delete"),
+    ),
     # datasets: DFT runs. Without pw.x the form says so: tests/datasets/test_dft.py starts them.
     "datasets:dft-new": (OWN,),
     "datasets:dft-preview": (OWN_POST,),
