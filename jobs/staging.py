@@ -44,9 +44,12 @@ def stage(job: Job, lease: Lease) -> None:
         return
     folder, remote = job_folder(job), run_folder(job)
     with connection(job.cluster) as transport:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and path.name != INPUTS_FILE:
-                transport.put(path, f"{remote}/{path.relative_to(folder).as_posix()}")
+        names = [
+            path.relative_to(folder).as_posix()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and path.name != INPUTS_FILE
+        ]
+        transport.put_all(folder, names, remote)
     machine.move(
         job,
         State.STAGED,

@@ -55,6 +55,7 @@ _EMPTY = re.compile(r"No (unfinished )?job", re.IGNORECASE)
 class PjmScheduler:
     """Batch jobs of PJM; the job's name carries the token."""
 
+    missing_grace_s = 60.0
     own_id = '"${PJM_JOBID%%\\[*}"'
     array_index = "${PJM_BULKNUM:-0}"
 

@@ -25,13 +25,18 @@ class FaultsConfig(AppConfig):
 
 def _hurry(pace: float) -> None:
     """Multiply the patience of the job machine: a test of minutes stands for hours of trouble."""
-    from jobs import machine
+    from jobs import machine, submission, tending
+    from jobs.schedulers import SCHEDULERS
     from jobs.transports import ssh, ssh_pool
 
+    for scheduler in SCHEDULERS.values():
+        scheduler.missing_grace_s = scheduler.missing_grace_s * pace
     for module, names in (
+        (tending, ("QUEUE_TIMEOUT",)),
+        (submission, ("TIMEOUT",)),
         (machine, ("FIRST_WAIT", "LONGEST_WAIT", "BLOCKED_WAIT")),
         (ssh_pool, ("FIRST_WAIT", "LONGEST_WAIT")),
-        (ssh, ("CHANNEL_TIMEOUT",)),
+        (ssh, ("CHANNEL_TIMEOUT", "BUNDLE_TIMEOUT", "LATE")),
     ):
         for name in names:
             setattr(module, name, getattr(module, name) * pace)
