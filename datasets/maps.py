@@ -20,6 +20,7 @@ MOST_DRAWN = 3000  # points that a browser moves smoothly
 MOST_GROUPS = 8
 _SCALE = "Cividis"  # even in lightness, and the same to the colour-blind
 _WITHOUT = "#8a95a3"
+_OUTLINE = {"width": 0.6, "color": _WITHOUT}
 
 
 class Colour(StrEnum):
@@ -141,8 +142,8 @@ def map_figure(frames: FrameQuerySet, colour: Colour, explained: list[float]) ->
     )
     return figure(
         traces,
-        _("1st principal axis (%s %% of the variance)") % shares[0],
-        _("2nd principal axis (%s %% of the variance)") % shares[1],
+        _("1st axis (%s %% of the variance)") % shares[0],
+        _("2nd axis (%s %% of the variance)") % shares[1],
         words,
         layout={"showlegend": measure is None and len(traces) > 1, "hovermode": "closest"},
     )
@@ -195,7 +196,8 @@ def _points(rows: list[Any], name: str, marker: dict[str, Any]) -> dict[str, Any
         "y": [float(f"{row[1]:.5g}") for row in rows],
         "customdata": [_facts(row) for row in rows],
         "hovertemplate": "%{customdata[1]}<extra></extra>",
-        "marker": {"size": 7, "opacity": 0.85, **marker},
+        # The outline keeps the dark end of a scale visible on a dark page.
+        "marker": {"size": 7, "opacity": 0.85, "line": _OUTLINE, **marker},
         **({"name": name} if name else {}),
     }
 

@@ -13,7 +13,7 @@ import numpy as np
 from django.http import Http404, HttpRequest, HttpResponseBase, JsonResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.http import require_GET
 
 from datasets.access import visible_or_404
@@ -93,10 +93,13 @@ def _force(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
     )
 
 
+_NAMES = {"": gettext_lazy("no kind"), "…": gettext_lazy("others")}
+
+
 def _volume(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
     values = grouped_values(frames, "kind", "volume_per_atom", "energy_per_atom")
     traces = [
-        scatter(group[:, 0], group[:, 1], name or _("no kind")) for name, group in values.items()
+        scatter(group[:, 0], group[:, 1], _NAMES.get(name, name)) for name, group in values.items()
     ]
     count = sum(len(group) for group in values.values())
     words = (

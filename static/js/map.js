@@ -98,7 +98,10 @@
         const cost = now ? along + 2 * aside : Math.hypot(p.x - from.x, p.y - from.y);
         if (!best || cost < best.cost) best = { ...p, cost };
       }
-      if (best) window.Plotly.Fx.hover(this.area, [{ curveNumber: best.trace, pointNumber: best.index }]);
+      if (!best) return;
+      const at = { curveNumber: best.trace, pointNumber: best.index };
+      window.Plotly.Fx.hover(this.area, [at]); // draws the label, but sends no event
+      this.point({ ...at, customdata: this.area.data[best.trace].customdata[best.index] });
     }
 
     /* --- many frames -------------------------------------------------------------------- */
