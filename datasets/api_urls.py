@@ -6,12 +6,14 @@ from rest_framework.routers import SimpleRouter
 from datasets.api.datasets import DatasetViewSet, VersionViewSet
 from datasets.api.frames import FrameViewSet
 from datasets.api.searches import SavedSearchViewSet
+from datasets.api.structure_sets import StructureSetViewSet
 from datasets.api.structures import StructureViewSet
 from datasets.api.uploads import UploadViewSet
 from datasets.dft.api import DftViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("structures", StructureViewSet, basename="structure")
+router.register("structure-sets", StructureSetViewSet, basename="structure-set")
 router.register("datasets", DatasetViewSet, basename="dataset")
 router.register("versions", VersionViewSet, basename="version")
 router.register("frames", FrameViewSet, basename="frame")

@@ -12,7 +12,10 @@ from datasets.models import Dataset, Licence, Structure
 from datasets.splits import SplitRequest
 from labs.exceptions import Refused
 from labs.models import Visibility
+from labs.settings_forms import settings_fields
 from mlmd.formats.registry import FrameFormat
+from mlmd.settings import describe
+from mlmd.structure.initial_set import InitialSetSettings
 from mlmd.units import ENERGY, LENGTH
 
 EXPERT = {"data-expert": "1"}
@@ -224,3 +227,32 @@ class DatasetFilterForm(StructureFilterForm):
         required=False,
         choices=[("", _("any")), ("published", _("published")), ("draft", _("never published"))],
     )
+
+
+SET_PREFIX = "set-"
+
+
+class StructureSetForm(forms.Form):
+    """A first training set from a crystal: how many of each kind."""
+
+    name = forms.CharField(
+        label=_("Name"),
+        required=False,
+        max_length=200,
+        help_text=_("Empty: named after the crystal."),
+    )
+    visibility = forms.ChoiceField(
+        label=_("Who can see it"),
+        choices=Visibility.choices,
+        initial=Visibility.LAB,
+        widget=forms.Select({"data-expert": "true"}),
+    )
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        described = {item.name: item for item in describe(InitialSetSettings)}
+        added = settings_fields(InitialSetSettings, InitialSetSettings(), prefix=SET_PREFIX)
+        for name, field in added.items():
+            if not described[name.removeprefix(SET_PREFIX)].expert:
+                field.widget.attrs.pop("data-expert", None)
+        self.fields.update(added)

@@ -11,7 +11,15 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q, QuerySet, Sum
 
-from datasets.models import Dataset, DatasetVersion, Frame, SavedSearch, Structure, Upload
+from datasets.models import (
+    Dataset,
+    DatasetVersion,
+    Frame,
+    SavedSearch,
+    Structure,
+    StructureSet,
+    Upload,
+)
 from datasets.querysets import FrameQuerySet, VersionQuerySet, within_number
 from labs.models import Lab
 from labs.querysets import OwnedQuerySet
@@ -25,6 +33,10 @@ def bytes_uploaded(lab: Lab) -> int:
 def structures_visible_to(user: Any) -> OwnedQuerySet:
     """Return structures without their packed atoms; those load when asked for."""
     return Structure.objects.visible_to(user).select_related("owner", "lab").defer("content")
+
+
+def structure_sets_visible_to(user: Any) -> OwnedQuerySet:
+    return StructureSet.objects.visible_to(user).select_related("owner", "lab")
 
 
 def datasets_visible_to(user: Any) -> OwnedQuerySet:

@@ -11,6 +11,7 @@ from datasets.views import (
     plots,
     schema,
     searches,
+    structure_sets,
     structures,
     uploads,
     versions,
@@ -43,6 +44,31 @@ urlpatterns: list[URLPattern | URLResolver] = [
     ),
     path(
         "structures/<uuid:public_id>/delete/", structures.structure_remove, name="structure-delete"
+    ),
+    path(
+        "structures/<uuid:public_id>/set/",
+        structure_sets.structure_set_new,
+        name="structure-set-new",
+    ),
+    path(
+        "structures/sets/<uuid:public_id>/",
+        structure_sets.structure_set_detail,
+        name="structure-set",
+    ),
+    path(
+        "structures/sets/<uuid:public_id>/visibility/",
+        structure_sets.structure_set_visibility,
+        name="structure-set-visibility",
+    ),
+    path(
+        "structures/sets/<uuid:public_id>/delete/",
+        structure_sets.structure_set_remove,
+        name="structure-set-delete",
+    ),
+    path(
+        "data/<uuid:public_id>/structures/",
+        structure_sets.structure_set_of_frames,
+        name="frames-structures",
     ),
     path("structures/compute/", dft.dft_new, name="dft-new"),
     path("structures/compute/preview/", dft.dft_preview, name="dft-preview"),

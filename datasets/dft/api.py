@@ -22,7 +22,7 @@ from datasets.dft.services import (
     dft_runs_visible_to,
     dft_start,
 )
-from datasets.models import Dataset, Structure
+from datasets.models import Dataset, Structure, StructureSet
 from datasets.services.access import creation_check
 from jobs.models import Job
 from jobs.selectors import clusters_usable_by
@@ -74,7 +74,8 @@ class DftRunSerializer(serializers.ModelSerializer):
 
 
 class DftStartSerializer(serializers.Serializer):
-    structures = serializers.ListField(child=serializers.UUIDField(), min_length=1)
+    structures = serializers.ListField(child=serializers.UUIDField(), default=list)
+    structure_set = serializers.UUIDField(required=False, help_text="All members are computed.")
     code = serializers.ChoiceField(list(CODES), default="espresso")
     protocol = serializers.ChoiceField(list(Protocol), default=Protocol.MODERATE)
     settings = serializers.DictField(default=dict, help_text="Changes to the protocol.")
@@ -131,6 +132,9 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         values.pop("lab", None)
         seen = Structure.objects.visible_to(request.user)
         structures = [visible_or_404(seen, public_id) for public_id in values.pop("structures")]
+        if of_set := values.pop("structure_set", None):
+            found = visible_or_404(StructureSet.objects.visible_to(request.user), of_set)
+            structures += found.members.order_by("pk")
         dataset = values.pop("dataset", None)
         cluster = values.pop("cluster", None)
         started = DftRequest(

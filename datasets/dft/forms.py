@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.dft.codes import CODES
 from datasets.dft.services import KIND, DftRequest
-from datasets.models import Dataset, Structure
+from datasets.models import Dataset, Structure, StructureSet
 from jobs.offering import clusters_offering, usual_cluster
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
@@ -27,7 +27,15 @@ class DftForm(forms.Form):
 
     code = forms.CharField(widget=forms.HiddenInput, required=False)
     structures = forms.ModelMultipleChoiceField(
-        label=_("Structures"), queryset=None, to_field_name="public_id"
+        label=_("Structures"), queryset=None, to_field_name="public_id", required=False
+    )
+    structure_set = forms.ModelChoiceField(
+        label=_("Set of structures"),
+        queryset=None,
+        required=False,
+        to_field_name="public_id",
+        empty_label=_("none"),
+        help_text=_("All of its members are computed."),
     )
     protocol = forms.ChoiceField(
         label=_("Protocol"),
@@ -98,6 +106,7 @@ class DftForm(forms.Form):
         self.fields["protocol"].choices = list(self.code.protocols.items())  # type: ignore[attr-defined]
         querysets = {
             "structures": Structure.objects.visible_to(user).order_by("-pk"),
+            "structure_set": StructureSet.objects.visible_to(user),
             "dataset": Dataset.objects.editable_by(user).filter(withdrawn_at=None),
             "cluster": clusters_usable_by(user),
         }
@@ -120,6 +129,8 @@ class DftForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
+        if not self.errors and not cleaned["structures"] and not cleaned["structure_set"]:
+            self.add_error("structures", _("Choose structures, or a set of them."))
         if not self.errors:
             changed = settings_values(self.code.settings, cleaned, PREFIX)
             try:
@@ -132,8 +143,11 @@ class DftForm(forms.Form):
         """Return what to start; the form is valid."""
         values = self.cleaned_data
         hours = values["hours"]
+        chosen = list(values["structures"])
+        if values["structure_set"]:
+            chosen += values["structure_set"].members.order_by("pk")
         return DftRequest(
-            structures=list(values["structures"]),
+            structures=chosen,
             settings=values["settings"],
             cluster=values["cluster"],
             dataset=values["dataset"],

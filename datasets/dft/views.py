@@ -48,7 +48,9 @@ def dft_new(request: HttpRequest) -> HttpResponse:
         creation_check(request.user, request.lab)
     chosen = [word for word in request.GET.getlist("structure") if _is_uuid(word)]
     code = _code(request)
-    form = DftForm(posted(request), user=request.user, code=code, initial={"structures": chosen})
+    of_set = request.GET.get("set", "")
+    initial = {"structures": chosen, "structure_set": of_set if _is_uuid(of_set) else None}
+    form = DftForm(posted(request), user=request.user, code=code, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
             job = dft_start(owner=request.user, lab=request.lab, request=form.request())

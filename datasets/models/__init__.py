@@ -10,7 +10,7 @@ from datasets.models.frames import (
     FrameDocument,
 )
 from datasets.models.searches import SavedSearch
-from datasets.models.structures import Origin, Structure
+from datasets.models.structures import Origin, Structure, StructureSet
 from datasets.models.surveys import DatasetSurvey, FramePlace
 from datasets.models.uploads import Upload, UploadState, UploadTarget
 
@@ -29,6 +29,7 @@ __all__ = [
     "Origin",
     "SavedSearch",
     "Structure",
+    "StructureSet",
     "Upload",
     "UploadState",
     "UploadTarget",

@@ -21,6 +21,33 @@ class Origin(models.TextChoices):
     STRAIN = "strain", _("strain")
     FRAME = "frame", _("frame of a dataset")
     RUN = "run", _("result of a run")
+    SET = "set", _("member of a set")
+
+
+class StructureSet(OwnedModel):
+    """Many structures that were made together and are computed together."""
+
+    name = models.CharField(_("name"), max_length=200)
+    recipe = models.JSONField(default=dict, blank=True)
+    parent = models.ForeignKey(
+        "datasets.Structure",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="sets_made",
+    )
+    size = models.PositiveIntegerField(_("number of structures"))
+
+    class Meta:
+        ordering = ["-created_at", "-pk"]
+        verbose_name = _("set of structures")
+        verbose_name_plural = _("sets of structures")
+
+    def __str__(self) -> str:
+        return self.name
+
+    def get_absolute_url(self) -> str:
+        return reverse("datasets:structure-set", args=[self.public_id])
 
 
 class Structure(OwnedModel):
@@ -32,6 +59,9 @@ class Structure(OwnedModel):
     recipe = models.JSONField(default=dict, blank=True)
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="children"
+    )
+    member_of = models.ForeignKey(
+        StructureSet, on_delete=models.SET_NULL, null=True, blank=True, related_name="members"
     )
     upload = models.ForeignKey(
         "datasets.Upload",

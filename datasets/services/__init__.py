@@ -11,6 +11,12 @@ from datasets.services.datasets import (
 from datasets.services.frames import frames_exclude, frames_insert, frames_restore
 from datasets.services.parsing import upload_parse
 from datasets.services.searches import search_delete, search_save
+from datasets.services.structure_sets import (
+    structure_set_delete,
+    structure_set_from_crystal,
+    structure_set_from_dataset,
+    structure_set_update,
+)
 from datasets.services.structures import (
     structure_build,
     structure_create_from_atoms,
@@ -42,6 +48,10 @@ __all__ = [
     "structure_build",
     "structure_create_from_atoms",
     "structure_delete",
+    "structure_set_delete",
+    "structure_set_from_crystal",
+    "structure_set_from_dataset",
+    "structure_set_update",
     "structure_update",
     "upload_cancel",
     "upload_create",

@@ -50,9 +50,9 @@ def structure_create_from_atoms(
         origin=origin,
         recipe=dict(recipe or {}),
         parent=parent,
-        **_columns(structure_record(atoms)),
+        **structure_columns(structure_record(atoms)),
     )
-    structure.name = _name(name)
+    structure.name = structure_name(name)
     structure.save()
     audit_record(actor=owner, verb="structure created", target=structure, origin=str(origin))
     return structure
@@ -72,7 +72,7 @@ def structure_create_from_record(
         upload=upload,
         source_name=upload.name,
         source_format=source_format[:24],
-        **_columns(record),
+        **structure_columns(record),
     )
 
 
@@ -88,7 +88,7 @@ def structure_update(
     """Change what is said of a structure, never its atoms."""
     if visibility not in Visibility.values:
         raise Refused(_("“%s” isn't a visibility.") % visibility)
-    structure.name, structure.notes, structure.visibility = _name(name), notes.strip(), visibility
+    structure.name, structure.notes, structure.visibility = structure_name(name), notes.strip(), visibility
     structure.save(update_fields=["name", "notes", "visibility", "modified_at"])
     audit_record(actor=actor, verb="structure changed", target=structure, visibility=visibility)
     return structure
@@ -111,7 +111,8 @@ def structure_delete(*, structure: Structure, actor: Any) -> None:
         ) from error
 
 
-def _columns(record: Record) -> dict[str, Any]:
+def structure_columns(record: Record) -> dict[str, Any]:
+    """Return what the columns of a structure hold, from what the parser says of it."""
     values = record.values
     report = values["report"]
     return {
@@ -129,7 +130,12 @@ def _columns(record: Record) -> dict[str, Any]:
     }
 
 
-def _name(name: str) -> str:
+def structure_name(name: str) -> str:
+    """Return a name as it is kept.
+
+    Raises:
+        Refused: it is empty.
+    """
     name = " ".join(name.split())
     if not name:
         raise Refused(_("A structure needs a name."))

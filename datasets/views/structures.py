@@ -21,7 +21,11 @@ from datasets.forms import StructureFilterForm, StructureForm
 from datasets.models import Structure, UploadTarget
 from datasets.pages import ordered, page_of
 from datasets.search import by_elements, by_words
-from datasets.selectors import structures_visible_to, uploads_visible_to
+from datasets.selectors import (
+    structure_sets_visible_to,
+    structures_visible_to,
+    uploads_visible_to,
+)
 from datasets.services import structure_build, structure_delete, structure_update
 from datasets.services.access import creation_check
 from datasets.services.structures import structure_atoms
@@ -43,7 +47,8 @@ ORDER = {
 @require_GET
 def structure_list(request: HttpRequest) -> HttpResponse:
     form = StructureFilterForm(request.GET or None)
-    rows = structures_visible_to(request.user)
+    # Members of sets have a page of their own.
+    rows = structures_visible_to(request.user).filter(member_of=None)
     nothing_yet = not request.GET and not rows.exists()
     if form.is_valid():
         try:
@@ -62,6 +67,7 @@ def structure_list(request: HttpRequest) -> HttpResponse:
         "page_obj": page,
         "nothing_yet": nothing_yet and not uploads,
         "uploads": uploads,
+        "sets": [] if request.GET else structure_sets_visible_to(request.user)[:10],
         "reading": any(not upload.is_final for upload in uploads),
         "may_create": may_create(request.user, request.lab),
         "most_bytes": settings.MLMD_MAX_UPLOAD_BYTES,

@@ -11,7 +11,14 @@ from typing import Any
 import numpy as np
 from django.core.files.uploadedfile import SimpleUploadedFile
 
-from datasets.models import Dataset, DatasetVersion, Structure, Upload, UploadTarget
+from datasets.models import (
+    Dataset,
+    DatasetVersion,
+    Structure,
+    StructureSet,
+    Upload,
+    UploadTarget,
+)
 from datasets.services import (
     bundled_silicon_dataset,
     dataset_create,
@@ -19,6 +26,7 @@ from datasets.services import (
     dataset_update,
     frames_insert,
     structure_build,
+    structure_set_from_crystal,
     upload_create,
 )
 from jobs.files import job_folder
@@ -27,6 +35,7 @@ from jobs.states import State
 from labs.models import Lab, User
 from mlmd.formats import write_frames
 from mlmd.frame import Calculation, Frame
+from mlmd.structure.initial_set import InitialSetSettings
 from tests.jobs.factories import make_job
 
 LEVEL = Calculation(
@@ -142,6 +151,24 @@ def make_exchange(owner: User, lab: Lab) -> list[DatasetVersion]:
     ]
     several = make_version(owner, lab, "public", frames=frames, name="Several elements")
     return [silicon.versions.get(), several]
+
+
+def make_structure_set(owner: User, lab: Lab, visibility: str = "lab") -> StructureSet:
+    """Return a set of three cells of silicon."""
+    return structure_set_from_crystal(
+        owner=owner,
+        lab=lab,
+        parent=make_structure(owner, lab, visibility),
+        settings=InitialSetSettings(3, 0, 0, 0, 0, False),
+        visibility=visibility,
+    )
+
+
+def filled(form: Any) -> dict[str, Any]:
+    """Return what a browser sends of a form that nobody touched."""
+    initial = {n: form.get_initial_for_field(f, n) for n, f in form.fields.items()}
+    sent = {n: v for n, v in initial.items() if v is not None and v is not False and v != ""}
+    return {n: getattr(v, "public_id", v) for n, v in sent.items()}
 
 
 def make_dft_run(owner: User, lab: Lab, visibility: str, dataset: Dataset) -> Job:

@@ -34,7 +34,7 @@ from jobs.states import State
 from labs.exceptions import Refused
 from mlmd.codes.vasp_settings import protocol_settings
 from mlmd.errors import InvalidInput
-from tests.datasets.factories import make_structure
+from tests.datasets.factories import filled, make_structure
 from tests.jobs.conftest import turn
 from tests.mlmd.codes.test_vasp import SECRET, STUB, potentials
 
@@ -186,11 +186,7 @@ def test_the_form_of_vasp_previews_all_its_files(page, owner, lab, cluster) -> N
     text = shown.content.decode()
     assert 'aria-current="page">VASP' in text
     form = shown.context["form"]
-    fields = {
-        name: value
-        for name, field in form.fields.items()
-        if (value := form.get_initial_for_field(field, name)) not in (None, "", False)
-    }
+    fields = filled(form)
     fields |= {"structures": structure.public_id, "cluster": cluster.public_id, "code": "vasp"}
     preview = page.post(reverse("datasets:dft-preview"), fields).content.decode()
     for part in ("INCAR", "ENCUT = 520", "KPOINTS", "POSCAR", "potpaw_PBE.54/Si"):
