@@ -88,7 +88,11 @@ def structure_update(
     """Change what is said of a structure, never its atoms."""
     if visibility not in Visibility.values:
         raise Refused(_("“%s” isn't a visibility.") % visibility)
-    structure.name, structure.notes, structure.visibility = structure_name(name), notes.strip(), visibility
+    structure.name, structure.notes, structure.visibility = (
+        structure_name(name),
+        notes.strip(),
+        visibility,
+    )
     structure.save(update_fields=["name", "notes", "visibility", "modified_at"])
     audit_record(actor=actor, verb="structure changed", target=structure, visibility=visibility)
     return structure
