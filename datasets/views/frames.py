@@ -19,6 +19,7 @@ from datasets.access import may_edit, visible_or_404
 from datasets.catalog import catalog_query, elements_visible_to, facets
 from datasets.coverage import coverage_visible_to
 from datasets.downloads import ROW_FILES, rows_response
+from datasets.duplicates import duplicates_but_first
 from datasets.filters import FrameFilters
 from datasets.frame_forms import FrameFilterForm
 from datasets.models import Dataset, Frame, Origin
@@ -254,7 +255,12 @@ def frames_exclusion(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _chosen(dataset: Dataset, posted: Any) -> FrameQuerySet:
-    """Return the frames that a form means: ticked ones, a part of the map, or all left out."""
+    """Return the frames that a form means: ticked ones, a part of the map, doubles, all left out."""
+    if posted.get("duplicates"):
+        current = Frame.objects.filter(dataset=dataset).current()
+        rest = duplicates_but_first(current)
+        identity = posted["duplicates"]
+        return rest if identity == "all" else rest.filter(label_identity=identity)
     if region := posted.get("region"):
         some = Region.from_text(region).places(dataset)
         return Frame.objects.filter(some, dataset=dataset)

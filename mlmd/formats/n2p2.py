@@ -9,6 +9,7 @@ from typing import TextIO
 
 import numpy as np
 
+from mlmd.documents import compat_key
 from mlmd.elements import atomic_number
 from mlmd.errors import HostileInput, InvalidInput
 from mlmd.formats.issues import IssueLog
@@ -191,6 +192,10 @@ def _comment(frame: Frame) -> str:
     if frame.kind:
         kind = frame.kind.replace('"', "'").replace("\n", " ").replace("\r", " ")
         parts.append(f'kind="{kind}"')
+    if frame.calculation.code:
+        # The format knows no level of theory: a file that mixes them must show it.
+        level = " ".join(compat_key(frame.calculation).replace('"', "'").split())
+        parts.append(f'level="{level.replace("=", ":")}"')
     if frame.calculation.source_name:
         parts.append(f"source={frame.calculation.source_name.split()[0]}")
     return " ".join(parts)

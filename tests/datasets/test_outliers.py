@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from django.urls import reverse
 
+from datasets.duplicates import duplicates_find
 from datasets.models import Calculation, Frame
 from datasets.outliers import Criterion, outliers_find, robust_scores
 from datasets.parser.measures import frame_measures, hubbard_words, k_spacing, run_type
@@ -88,6 +89,61 @@ def test_the_dataset_page_fetches_them_and_the_api_lists_them(page, dataset):
     rows = page.get(reverse("api:dataset-outliers", args=[dataset.public_id])).json()
     assert {row["criterion"] for row in rows} == {"energy", "force", "distance"}
     assert all(abs(row["score"]) > 5 for row in rows)
+
+
+@pytest.fixture
+def doubled(owner, lab):
+    """Return a dataset with a structure three times, one of them with another energy, and a pair."""
+    frames = [*make_frames(4), make_frame(1), make_frame(1, energy=-150.0), make_frame(2)]
+    frames.append(make_frame(3, calculation=Level(code="vasp", functional="SCAN")))
+    return make_dataset(owner, lab, frames=frames)
+
+
+def test_duplicates_are_shown_with_how_much_they_disagree(page, doubled):
+    found = duplicates_find(Frame.objects.filter(dataset=doubled).current())
+    assert [(d.frame.ionic_step, d.count, d.disagree) for d in found] == [
+        (1, 3, True),
+        (2, 2, False),
+    ]
+    assert found[0].spread == pytest.approx(abs(make_frame(1).energy + 150) / 2)
+    text = page.get(reverse("datasets:outliers", args=[doubled.public_id])).content.decode()
+    assert "disagree" in text
+    rows = page.get(reverse("api:dataset-duplicates", args=[doubled.public_id])).json()
+    assert [(row["count"], row["disagree"]) for row in rows] == [(3, True), (2, False)]
+    assert rows[0]["frame"] == str(found[0].frame.public_id)
+
+
+def test_one_click_keeps_the_first_of_duplicates(page, doubled):
+    url = reverse("datasets:exclude", args=[doubled.public_id])
+    current = Frame.objects.filter(dataset=doubled).current()
+    identity = current.filter(ionic_step=2).first().label_identity
+    page.post(url, {"duplicates": identity})
+    assert current.count() == 7
+    page.post(url, {"duplicates": "all"})
+    assert sorted(current.values_list("ionic_step", flat=True)) == [0, 1, 2, 3, 3]
+    assert current.get(ionic_step=1).pk == min(
+        Frame.objects.filter(ionic_step=1).values_list("pk", flat=True)
+    )
+    page.post(url, {"restore": "1", "all": "1"})
+    assert current.count() == 8
+
+
+def test_mixed_levels_are_named_where_one_looks_and_in_the_files(page, doubled):
+    text = page.get(reverse("datasets:outliers", args=[doubled.public_id])).content.decode()
+    assert "levels of theory: espresso / PBE / 400 eV; vasp / SCAN" in text
+    assert "These files mix levels" in page.get(doubled.get_absolute_url()).content.decode()
+    url = reverse("datasets:download", args=[doubled.public_id, "n2p2"])
+    lines = b"".join(page.get(url)).decode().splitlines()
+    comments = [line for line in lines if line.startswith("comment")]
+    assert sum('level="espresso / PBE / 400 eV"' in line for line in comments) == 7
+    assert sum('level="vasp / SCAN"' in line for line in comments) == 1
+
+
+def test_going_back_leads_to_where_the_list_was_seen(page, dataset):
+    url = reverse("datasets:outliers", args=[dataset.public_id])
+    assert f'value="{url}#outliers"' in page.get(url).content.decode()
+    inside = page.get(url, headers={"HX-Request": "true"}).content.decode()
+    assert f'value="{dataset.get_absolute_url()}#outliers"' in inside
 
 
 @pytest.mark.parametrize("seed", range(12))
