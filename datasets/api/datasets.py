@@ -24,6 +24,7 @@ from datasets.api.serializers import (
     CollectSerializer,
     ComparisonSerializer,
     DatasetSerializer,
+    DuplicatesSerializer,
     EventSerializer,
     FrameIdsSerializer,
     OutlierSerializer,
@@ -37,6 +38,7 @@ from datasets.comparison import versions_compare
 from datasets.coverage import coverage_of, coverage_to_json
 from datasets.credits import Credits, authors_from_json
 from datasets.downloads import ROW_FILES, rows_response
+from datasets.duplicates import duplicates_find
 from datasets.history import dataset_history
 from datasets.maps import Colour
 from datasets.models import Dataset, DatasetVersion, Frame
@@ -167,6 +169,16 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         dataset = visible_or_404(datasets_visible_to(request.user), public_id)
         found = outliers_find(Frame.objects.filter(dataset=dataset).current())
         return Response(OutlierSerializer(found, many=True).data)
+
+    @extend_schema(
+        summary="Frames of the current contents that answer the same question",
+        responses=DuplicatesSerializer(many=True),
+    )
+    @action(detail=True, pagination_class=None, filter_backends=[])
+    def duplicates(self, request: Request, public_id: Any = None) -> Response:
+        dataset = visible_or_404(datasets_visible_to(request.user), public_id)
+        found = duplicates_find(dataset_frames(dataset, None))
+        return Response(DuplicatesSerializer(found, many=True).data)
 
     @extend_schema(
         summary="Map of the frames: each with its place",

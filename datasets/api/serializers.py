@@ -209,6 +209,18 @@ class OutlierSerializer(serializers.Serializer):
     score = serializers.FloatField(help_text="Robust standard deviations from the median.")
 
 
+class DuplicatesSerializer(serializers.Serializer):
+    """Frames of one structure, level of theory, charge and spin."""
+
+    frame = serializers.UUIDField(source="frame.public_id", help_text="The first of them.")
+    label_identity = serializers.CharField(
+        source="frame.label_identity", help_text="`?identity=` finds all of them."
+    )
+    count = serializers.IntegerField()
+    spread = serializers.FloatField(allow_null=True, help_text="Of their energies, eV/atom.")
+    disagree = serializers.BooleanField()
+
+
 class EventSerializer(serializers.ModelSerializer):
     """Who did what to a dataset."""
 

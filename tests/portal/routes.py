@@ -295,6 +295,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:dataset-withdraw": (change("dataset"),),
     "api:dataset-outliers": (read("dataset"),),
     "api:dataset-map": (read("dataset"),),
+    "api:dataset-duplicates": (read("dataset"),),
     "api:dataset-coverage": (read("dataset"),),
     "api:dataset-collect": (create(name="New", query="elements=Si", lab="<lab>"),),
     "api:dataset-compare": (read("dataset", lacks=True),),
