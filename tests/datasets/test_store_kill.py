@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 import sqlite3
 import subprocess
 import sys
 import time
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -79,12 +81,37 @@ def die(store, documents):
 MongoDocumentStore.insert_many = die
 call_command("documents_move", "--from", "site", "--to", "configured")
 """
+PARSE_INSIDE = """
+from django.conf import settings
+from datasets.models import Upload
+from datasets.services import parsing
+settings.MLMD_TEACHER_URL = ""  # in the site's own database, as before the move
+parsing.upload_parse(upload_id=Upload.objects.get().pk)
+"""
 PARSE_ONE = """
 import sys
 from datasets.models import Upload
 from datasets.services import parsing
 parsing.CHUNK_FRAMES = 10
 parsing.upload_parse(upload_id=Upload.objects.get(name=sys.argv[1]).pk)
+"""
+# Starts Django once; each line of the input is a program, run in a process of its own.
+DRIVER = """
+import json, os, sys, traceback
+for line in sys.stdin:
+    code, arguments = json.loads(line)
+    child = os.fork()
+    if child == 0:
+        sys.argv = ["-c", *arguments]
+        try:
+            exec(code)
+        except BaseException:
+            traceback.print_exc()
+            os._exit(1)
+        sys.stdout.flush()
+        os._exit(0)
+    _child, status = os.waitpid(child, 0)
+    print("\\n=", os.waitstatus_to_exitcode(status), flush=True)
 """
 
 
@@ -94,21 +121,30 @@ class Site:
     def __init__(self, folder: Path, url: str) -> None:
         self.var, self.source, self.url = folder / "var", folder / "source.xyz", url
 
-    def start(self, code: str, *arguments: str, url: str | None = None) -> subprocess.Popen[str]:
+    def driver(self) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-c", SETUP + code, *arguments],
+            [sys.executable, "-c", SETUP + DRIVER],
             cwd=ROOT,
-            env=environment(self.var) | {"MLMD_TEACHER_URL": self.url if url is None else url},
+            env=environment(self.var) | {"MLMD_TEACHER_URL": self.url},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
         )
 
-    def run(self, code: str, *arguments: str, dies: bool = False, url: str | None = None) -> str:
-        process = self.start(code, *arguments, url=url)
-        said, _none = process.communicate(timeout=120)
-        assert process.returncode == (-signal.SIGKILL if dies else 0), said
+    @cached_property
+    def process(self) -> subprocess.Popen[str]:
+        return self.driver()
+
+    def run(self, code: str, *arguments: str, dies: bool = False) -> str:
+        """Run a program to its end, or to its death, and return what it said."""
+        send(self.process, code, *arguments)
+        said, status = result(self.process)
+        assert status == (-signal.SIGKILL if dies else 0), said
         return said
+
+    def end(self) -> None:
+        self.process.communicate(timeout=20)
 
     def rows(self, condition: str = "1 = 1") -> int:
         with sqlite3.connect(self.var / "portal.sqlite3", timeout=30) as connection:
@@ -121,12 +157,29 @@ class Site:
             return client.get_default_database()["frames"].count_documents({})
 
 
+def send(process: subprocess.Popen[str], code: str, *arguments: str) -> None:
+    assert process.stdin
+    process.stdin.write(json.dumps([code, arguments]) + "\n")
+    process.stdin.flush()
+
+
+def result(process: subprocess.Popen[str]) -> tuple[str, int]:
+    assert process.stdout
+    lines = []
+    for line in process.stdout:
+        if line.startswith("= "):
+            return "".join(lines), int(line[2:])
+        lines.append(line)
+    raise AssertionError("".join(lines))
+
+
 @pytest.fixture(scope="module")
 def prepared(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A site with a file that waits to be read; each test gets a copy."""
     site = Site(tmp_path_factory.mktemp("prepared"), "")
     site.source.write_bytes(extxyz(make_frames(FRAMES)))
     site.run(MIGRATE + PREPARE, str(site.source))
+    site.end()
     return site.var.parent
 
 
@@ -140,7 +193,9 @@ def server() -> Any:
 def site(prepared: Path, tmp_path: Path, server: str) -> Any:
     shutil.copytree(prepared, tmp_path / "site")
     with fresh_database(server) as url:
-        yield Site(tmp_path / "site", url)
+        site = Site(tmp_path / "site", url)
+        yield site
+        site.end()
 
 
 @pytest.mark.faults
@@ -167,7 +222,7 @@ def test_killed_between_the_store_and_the_database(site):
 @pytest.mark.faults
 @pytest.mark.mongo
 def test_a_killed_move_goes_on_and_verifies(site):
-    site.run(PARSE_ONE, "a.xyz", url="")
+    site.run(PARSE_INSIDE)
     site.run(MOVE, "2", dies=True)
     assert site.documents() == 40
     said = site.run(MOVE, "0")
@@ -181,10 +236,13 @@ def test_two_workers_write_at_once(prepared, tmp_path):
     shutil.copytree(prepared, tmp_path / "site")
     site = Site(tmp_path / "site", "")
     site.run(SECOND, str(site.source))
-    workers = [site.start(PARSE_ONE, name) for name in ("a.xyz", "b.xyz")]
-    for worker in workers:
-        said, _none = worker.communicate(timeout=120)
-        assert worker.returncode == 0, said
+    other = site.driver()
+    send(site.process, PARSE_ONE, "a.xyz")
+    send(other, PARSE_ONE, "b.xyz")
+    for worker in (site.process, other):
+        said, status = result(worker)
+        assert status == 0, said
+        worker.communicate(timeout=20)
     assert site.rows("added_in IS NOT NULL") == 2 * FRAMES
     with sqlite3.connect(site.var / "portal.sqlite3") as connection:
         [(count,)] = connection.execute("SELECT count(*) FROM datasets_framedocument")
