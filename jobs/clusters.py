@@ -16,7 +16,8 @@ from jobs.models import Cluster, Job
 from jobs.script import Recipe
 from mlmd.launch import Resources
 
-FOUND_HERE = ("pw.x",)  # programs that the built-in cluster offers when they are installed
+# Programs that the built-in cluster offers when they are installed.
+FOUND_HERE = ("pw.x", "nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset")
 
 
 def recipes_of(cluster: Cluster, *, gpus: int = 0) -> dict[str, Recipe]:
@@ -50,8 +51,17 @@ def _recipes_here() -> dict[str, Recipe]:
     for code in FOUND_HERE:
         program = shutil.which(code)
         if program:
-            recipes[code] = Recipe((program,), {})
+            recipes[code] = Recipe((program,), _mpi_here())
     return recipes
+
+
+def _mpi_here() -> dict[str, str]:
+    """Return what Open MPI needs on a machine that several runs share; others ignore it."""
+    # Bound to cores, the processes of every run would crowd on the first ones.
+    shared = {"OMPI_MCA_hwloc_base_binding_policy": "none"}
+    if os.geteuid() == 0:  # as in a container, where it would refuse to start
+        return {**shared, "OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    return shared
 
 
 def _mlmd_here() -> Recipe:

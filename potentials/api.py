@@ -47,6 +47,7 @@ from potentials.services.simulations import (
 )
 from potentials.services.trainings import training_delete, training_start
 from potentials.simulation_plots import THERMO_FILE
+from potentials.training_curves import curve_response
 from potentials.training_plots import CURVE_FILE
 from potentials.trajectories import TrajectoryRequest, trajectory_lines
 from potentials.views.common import job_file
@@ -235,8 +236,8 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
 
     @extend_schema(summary="The learning curve", responses={(200, "text/csv"): CSV})
     @action(detail=True)
-    def curve(self, request: Request, public_id: str) -> FileResponse:
-        return job_file(self.get_object().job, CURVE_FILE, CURVE_FILE)
+    def curve(self, request: Request, public_id: str) -> HttpResponse | FileResponse:
+        return curve_response(self.get_object(), CURVE_FILE)
 
 
 class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActions):

@@ -74,7 +74,7 @@ class CatalogForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["family"].choices = [
             ("", _("all")),
-            *((family.name, family.title) for family in FAMILIES.values()),
+            *((f.name, f.title) for f in FAMILIES.values() if f.catalog_name == f.name),
         ]
 
     def clean_elements(self) -> tuple[str, ...]:

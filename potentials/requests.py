@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from datasets.selections import Selection
@@ -14,7 +15,7 @@ from jobs.models import Cluster
 from jobs.offering import clusters_offering
 from labs.exceptions import Refused
 from mlmd.md import settings_from_mapping
-from potentials.clusters import PROGRAM, default_threads, most_threads
+from potentials.clusters import PROGRAM, clusters_for, default_threads, most_threads
 from potentials.families import FAMILIES, Family
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest
@@ -40,13 +41,17 @@ def training_request(user: Any, values: Mapping[str, Any]) -> TrainingRequest:
     selection = Selection.from_json(
         {"versions": [str(i) for i in values["versions"]], "filters": values["filters"]}
     )
-    cluster = _cluster(user, values.get("cluster"))
+    family = FAMILIES[values["family"]]
+    # A named cluster that lacks the family's programs is told when the training starts.
+    fitting = clusters_for(user, [family])
+    every = clusters_for(user, FAMILIES.values())
+    cluster = _chosen(values.get("cluster"), every if values.get("cluster") else fitting or every)
     return TrainingRequest(
         name=values["name"],
         selection=selection,
         family=values["family"],
         effort=values["effort"],
-        settings=family_settings(FAMILIES[values["family"]], values["effort"], values["settings"]),
+        settings=family_settings(family, values["effort"], values["settings"]),
         cluster=cluster,
         threads=_threads(cluster, values.get("threads")),
         visibility=values["visibility"],
@@ -81,7 +86,10 @@ def simulation_request(user: Any, values: Mapping[str, Any]) -> SimulationReques
 
 
 def _cluster(user: Any, public_id: UUID | None) -> Cluster:
-    clusters = clusters_offering(user, PROGRAM)
+    return _chosen(public_id, clusters_offering(user, PROGRAM))
+
+
+def _chosen(public_id: UUID | None, clusters: QuerySet[Cluster]) -> Cluster:
     found = clusters.filter(public_id=public_id).first() if public_id else clusters.first()
     if found is None:
         raise Refused(

@@ -172,7 +172,11 @@ class TrainingRequestSerializer(serializers.Serializer):
     filters = serializers.DictField(
         required=False, default=dict, help_text="frame filters, as in the frames catalog"
     )
-    family = serializers.ChoiceField(choices=sorted(FAMILIES), default="hdnnp")
+    family = serializers.ChoiceField(
+        choices=sorted(FAMILIES),
+        default="hdnnp",
+        help_text="``hdnnp``: our own engine; ``n2p2``: the same potentials by n2p2's programs",
+    )
     effort = serializers.ChoiceField(choices=Effort.values, default=Effort.NORMAL.value)
     settings = serializers.DictField(
         required=False, default=dict, help_text="settings that differ from the effort's"

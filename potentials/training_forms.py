@@ -12,14 +12,14 @@ from django.utils.translation import gettext_lazy
 from datasets.filters import FrameFilters
 from datasets.selections import Selection
 from datasets.selectors import versions_usable_by
-from jobs.offering import clusters_offering, usual_cluster
+from jobs.offering import usual_cluster
 from labs.exceptions import Refused
 from labs.models import Visibility
 from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
 from potentials.choices import VersionField
-from potentials.clusters import PROGRAM, default_threads, most_threads
-from potentials.families import FAMILIES
+from potentials.clusters import clusters_for, default_threads, missing_words, most_threads
+from potentials.families import FAMILIES, Family
 from potentials.models import Effort, Training
 from potentials.requests import family_settings
 from potentials.services.trainings import KIND, TrainingRequest
@@ -85,8 +85,20 @@ class TrainingForm(forms.Form):
         min_value=1,
         widget=forms.NumberInput(EXPERT),
     )
+    leave_out_test = forms.BooleanField(
+        label=gettext_lazy("Leave out the test frames of the stated split"),
+        required=False,
+        initial=True,
+        help_text=gettext_lazy(
+            "Versions may state which frames are for testing. A potential that never saw them can "
+            "be judged by them."
+        ),
+        widget=forms.CheckboxInput(EXPERT),
+    )
     family = forms.ChoiceField(
-        label=gettext_lazy("Family"), widget=forms.Select(EXPERT), initial="hdnnp"
+        label=gettext_lazy("Trained by"),
+        initial="hdnnp",
+        help_text=gettext_lazy("Both make the same kind of potential; ours is faster."),
     )
 
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
@@ -96,27 +108,36 @@ class TrainingForm(forms.Form):
         self.fields["versions"].queryset = versions
         if len(only := versions[:2]) == 1:
             self.fields["versions"].initial = [only[0].public_id]
-        clusters = clusters_offering(user, PROGRAM)
+        clusters = clusters_for(user, FAMILIES.values())
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
-        self.fields["family"].choices = [(f.name, f.title) for f in FAMILIES.values()]
-        family = FAMILIES[self._family_name()]
-        settings = family.settings
+        self.fields["family"].choices = [(f.name, f.engine) for f in FAMILIES.values()]
+        for family in FAMILIES.values():
+            self._add_settings(family)
+
+    def _add_settings(self, family: Family) -> None:
+        """Add the fields of a family's settings; a setting that several have is asked for once.
+
+        ``data-families`` says whose they are: the page shows those of the chosen one.
+        """
         by_effort = {name for values in family.presets.values() for name in values}
         fields = settings_fields(
-            settings, settings(), skip=SKIPPED, open_ended=by_effort, prefix=PREFIX
+            family.settings, family.settings(), skip=SKIPPED, open_ended=by_effort, prefix=PREFIX
         )
         for name in family.long_texts:
             fields[PREFIX + name].widget = forms.Textarea(
-                {**EXPERT, "rows": 6, "class": "mono", "spellcheck": "false", "data-functions": ""}
+                {**EXPERT, "rows": 6, "class": "mono", "spellcheck": "false"}
             )
-        self.fields.update(fields)
-
-    def _family_name(self) -> str:
-        chosen = self.data.get("family") if self.is_bound else self.initial.get("family")
-        return chosen if chosen in FAMILIES else next(iter(FAMILIES))
+            if name == "symmetry_functions":
+                fields[PREFIX + name].widget.attrs["data-functions"] = ""
+        for name, field in fields.items():
+            known = self.fields.setdefault(name, field)
+            owners = known.widget.attrs.get("data-families", "")
+            known.widget.attrs["data-families"] = f"{owners} {family.name}".strip()
+            # What a family lacks doesn't stand in the way of another.
+            known.required = False
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -127,6 +148,9 @@ class TrainingForm(forms.Form):
                 "cores": most_threads(cluster),
             }
             self.add_error("threads", message)
+        family = FAMILIES.get(cleaned.get("family", ""))
+        if cluster and family and (lacking := missing_words(cluster, family)):
+            self.add_error("family", lacking)
         if not self.errors:
             try:
                 cleaned["settings"] = self._settings(cleaned)

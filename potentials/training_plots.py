@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 from labs import plots
 from labs.templatetags.mlmd_tags import digits
 from mlmd.hdnnp.training.results import load_parity
-from potentials.tables import read_table
+from potentials.families import Curve
 
 CURVE_FILE = "learning-curve.csv"
 PARITY_FILE = "parity.npz"
+PARTS = ("train", "validation")
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,17 @@ QUANTITIES = {
 }
 
 
-def learning_curve(folder: Path, name: str, csv: str | None) -> dict[str, Any]:
+def learning_curve(curve: Curve, name: str, csv: str | None) -> dict[str, Any]:
     """Return the figure of one error against the epoch, for fit and held-out frames.
 
     Args:
-        folder: of the run.
+        curve: of the run so far.
         name: a key of `QUANTITIES`.
         csv: address of the whole table.
     """
     quantity = QUANTITIES[name]
-    table = read_table(folder / CURVE_FILE)
-    epochs = table.numbers("epoch")
-    train = table.numbers(f"train_{quantity.column}")
-    held_out = table.numbers(f"validation_{quantity.column}")
+    epochs = curve.epoch
+    train, held_out = curve.energy if name == "energy" else curve.force
     traces = [
         plots.line(epochs, train, _("fitted frames")),
         plots.line(epochs, held_out, _("held-out frames")),
@@ -74,6 +73,15 @@ def learning_curve(folder: Path, name: str, csv: str | None) -> dict[str, Any]:
     return plots.figure(
         traces, _("epoch"), str(quantity.title), _curve_words(quantity, epochs, held_out), csv=csv
     )
+
+
+def curve_csv(curve: Curve) -> str:
+    """Return a learning curve as CSV, with the columns of our own engine's."""
+    names = [f"{part}_{QUANTITIES[name].column}" for name in QUANTITIES for part in PARTS]
+    columns = [curve.epoch, *curve.energy, *curve.force]
+    rows = zip(*(column.tolist() for column in columns), strict=True)
+    cells = (["" if np.isnan(value) else f"{value:.9g}" for value in row] for row in rows)
+    return "".join(",".join(line) + "\n" for line in (["epoch", *names], *cells))
 
 
 def _curve_words(

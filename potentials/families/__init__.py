@@ -1,8 +1,9 @@
 """The families of potentials that the site trains and uses."""
 
-from potentials.families.base import Card, Facts, Family, Outcome, TrainingInput
+from potentials.families.base import Card, Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp import HDNNP
+from potentials.families.n2p2 import N2P2
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (HDNNP,)}
+FAMILIES: dict[str, Family] = {family.name: family for family in (HDNNP, N2P2)}
 
-__all__ = ["FAMILIES", "Card", "Facts", "Family", "Outcome", "TrainingInput"]
+__all__ = ["FAMILIES", "Card", "Curve", "Facts", "Family", "Outcome", "TrainingInput"]

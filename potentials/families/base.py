@@ -7,7 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from django.utils.functional import Promise
+from numpy.typing import NDArray
 
 from mlmd.frame import Frame
 from mlmd.launch import Launch
@@ -102,8 +104,23 @@ class Outcome:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """Errors after every epoch; NaN where there is none.
+
+    Args:
+        epoch: shape (E,).
+        energy: RMSE of (fitted, held-out) frames, meV/atom, each of shape (E,).
+        force: RMSE of (fitted, held-out) frames, meV/Å, each of shape (E,).
+    """
+
+    epoch: NDArray[np.float64]
+    energy: tuple[NDArray[np.float64], NDArray[np.float64]]
+    force: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+
+@dataclass(frozen=True)
 class Family:
-    """A family of potentials: how it is set up, trained, read and handed out.
+    """A family of potentials and a program that trains it: set up, run, read, handed out.
 
     Args:
         name: key in the registry and in rows.
@@ -119,6 +136,11 @@ class Family:
         collect: run directory → outcome.
         companions: files that go into the download beside the potential's own.
         lammps_lines: the lines of a LAMMPS input, units metal; empty where LAMMPS can't.
+        read_curve: run directory → errors after every epoch so far.
+        engine: the program that trains, for people who choose one.
+        codes: what a cluster needs recipes for.
+        makes: family that its potentials belong to in the catalog; empty for its own.
+        processes: whether cores are MPI processes; else threads of one process.
     """
 
     name: str
@@ -134,3 +156,13 @@ class Family:
     collect: Callable[[Path], Outcome]
     companions: Callable[[Card], Mapping[str, bytes]]
     lammps_lines: Callable[[Card], str]
+    read_curve: Callable[[Path], Curve]
+    engine: str | Promise
+    codes: tuple[str, ...] = ("mlmd",)
+    makes: str = ""
+    processes: bool = False
+
+    @property
+    def catalog_name(self) -> str:
+        """Key of the family that its potentials belong to."""
+        return self.makes or self.name

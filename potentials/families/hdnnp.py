@@ -12,6 +12,7 @@ from mlmd.hdnnp.automatic import automatic_functions, function_lines
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.training import (
+    CURVE_FILE,
     POTENTIAL_FOLDER,
     Effort,
     GroupErrors,
@@ -25,8 +26,9 @@ from mlmd.hdnnp.training import (
     settings_from,
 )
 from mlmd.launch import Launch
-from potentials.families.base import Facts, Family, Outcome, TrainingInput
+from potentials.families.base import Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp_files import companions, pair_lines
+from potentials.tables import read_table
 
 # What the effort decides; everything else keeps its default.
 BY_EFFORT = ("epochs", "patience")
@@ -65,7 +67,8 @@ def _prepare(request: TrainingInput, folder: Path) -> Launch:
     return prepare(spec, folder)
 
 
-def _facts(potential: Potential) -> Facts:
+def facts(potential: Potential) -> Facts:
+    """Return what the files of a neural network say."""
     fitted = sum(
         weights.size + biases.size
         for network in potential.networks.values()
@@ -85,7 +88,7 @@ def _collect(folder: Path) -> Outcome:
     directory = folder / POTENTIAL_FOLDER
     return Outcome(
         files={path.name: path.read_bytes() for path in sorted(directory.iterdir())},
-        facts=_facts(load_potential(directory)),
+        facts=facts(load_potential(directory)),
         energy_rmse=result.validation.energy_rmse,
         force_rmse=result.validation.force_rmse,
         validation=_validation(result),
@@ -98,11 +101,11 @@ def _validation(result: TrainingResult) -> dict[str, Any]:
     return {
         "training_frames": result.frames_training,
         "validation_frames": result.frames_validation,
-        "excluded": [f"{entry.index + 1}: {entry.reason}" for entry in result.excluded],
-        "training": _entry([result.training]),
-        "validation": _entry([result.validation]),
-        "by_element": _grouped(result.by_element),
-        "by_kind": _grouped(result.by_kind),
+        "excluded": [f"{frame.index + 1}: {frame.reason}" for frame in result.excluded],
+        "training": entry([result.training]),
+        "validation": entry([result.validation]),
+        "by_element": grouped(result.by_element),
+        "by_kind": grouped(result.by_kind),
         "epochs": result.epochs,
         "best_epoch": result.best_epoch,
         "seconds": result.seconds,
@@ -112,22 +115,34 @@ def _validation(result: TrainingResult) -> dict[str, Any]:
     }
 
 
-def _grouped(errors: Iterable[GroupErrors]) -> list[dict[str, Any]]:
-    """Return one entry for each element or kind, with both parts side by side."""
+def grouped(errors: Iterable[GroupErrors]) -> list[dict[str, Any]]:
+    """Return one entry for each element or kind, with both parts side by side, for the card."""
     groups: dict[str, list[GroupErrors]] = {}
     for error in errors:
         groups.setdefault(error.name, []).append(error)
-    return [_entry(parts) for parts in groups.values()]
+    return [entry(parts) for parts in groups.values()]
 
 
-def _entry(parts: list[GroupErrors]) -> dict[str, Any]:
-    entry: dict[str, Any] = {"label": parts[0].name}
+def entry(parts: list[GroupErrors]) -> dict[str, Any]:
+    """Return the errors of one group, training and validation, for the card."""
+    values: dict[str, Any] = {"label": parts[0].name}
     for error in parts:
         part = "train" if error.part == "training" else "validation"
-        entry[f"{part}_count"] = error.frames
-        entry[f"{part}_energy"] = error.energy_rmse
-        entry[f"{part}_force"] = error.force_rmse
-    return entry
+        values[f"{part}_count"] = error.frames
+        values[f"{part}_energy"] = error.energy_rmse
+        values[f"{part}_force"] = error.force_rmse
+    return values
+
+
+def _read_curve(folder: Path) -> Curve:
+    table = read_table(folder / CURVE_FILE)
+
+    def both(column: str) -> Any:
+        return table.numbers(f"train_{column}"), table.numbers(f"validation_{column}")
+
+    return Curve(
+        table.numbers("epoch"), both("energy_rmse_mev_per_atom"), both("force_rmse_mev_per_a")
+    )
 
 
 HDNNP = Family(
@@ -144,4 +159,6 @@ HDNNP = Family(
     collect=_collect,
     companions=companions,
     lammps_lines=lambda card: "\n".join(pair_lines(card)),
+    read_curve=_read_curve,
+    engine=_("mlmd: our own, on any cluster that has mlmd"),
 )

@@ -14,7 +14,7 @@ from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Visibility
 from potentials.archives import checksum_of, sha256_of
-from potentials.families import Outcome
+from potentials.families import FAMILIES, Outcome
 from potentials.models import Potential, PotentialFile, Training
 
 MOST_NAME = 120
@@ -34,7 +34,7 @@ def potential_create_from_training(*, training: Training, outcome: Outcome) -> P
         visibility=training.visibility,
         name=training.name,
         version=_next_version(training),
-        family=training.family,
+        family=FAMILIES[training.family].catalog_name,
         elements_key=f"|{'|'.join(outcome.facts.elements)}|",
         element_count=len(outcome.facts.elements),
         cutoff_radius=outcome.facts.cutoff_radius,

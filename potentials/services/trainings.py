@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from labs.models import Lab
 from labs.selectors import may_create
 from mlmd.launch import Launch, Resources
 from mlmd.runs import to_jsonable
+from potentials.clusters import missing_words
 from potentials.data_facts import data_facts
 from potentials.estimates import training_walltime
 from potentials.families import FAMILIES, Family, TrainingInput
@@ -79,6 +80,8 @@ def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Trainin
     facts = data_facts(request.selection, owner)
     if facts.frames == 0:
         raise Refused(_("The selection has no frames: choose other datasets or filters."))
+    if lacking := missing_words(request.cluster, family):
+        raise Refused(lacking)
     checksum = request.selection.checksum(owner)
     settings = family.read_settings(to_jsonable(request.settings))
     seconds = family.estimate_seconds(
@@ -92,7 +95,7 @@ def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Trainin
         spec={"family": family.name, "frames": facts.frames, "data": checksum},
         cluster=request.cluster,
         resources=request.asked.over(
-            Resources(threads=request.threads, walltime_s=training_walltime(seconds))
+            replace(_cores(family, request.threads), walltime_s=training_walltime(seconds))
         ),
         visibility=request.visibility,
         parent=request.parent.job if request.parent else None,
@@ -144,7 +147,7 @@ def training_prepare(*, training: Training, folder: Path) -> Launch:
         settings=family.read_settings(training.settings),
         frames=selection.frames(training.owner),
         data_checksum=checksum,
-        threads=resources_of(training.job).threads,
+        threads=_core_count(resources_of(training.job)),
     )
     return with_asked(family.prepare(request, folder), training.job)
 
@@ -178,6 +181,15 @@ def training_delete(*, training: Training, actor: Any) -> None:
     audit_record(actor=actor, verb="training deleted", target=training)
     Training.objects.filter(pk=training.pk).delete()
     job_delete(job=job, actor=actor)
+
+
+def _cores(family: Family, count: int) -> Resources:
+    """Return so many cores as the family's program uses them."""
+    return Resources(processes=count) if family.processes else Resources(threads=count)
+
+
+def _core_count(resources: Resources) -> int:
+    return resources.nodes * resources.processes * resources.threads
 
 
 def _family(request: TrainingRequest) -> Family:

@@ -55,6 +55,7 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     row = get_object_or_404(potentials_visible_to(request.user), public_id=public_id)
     may_edit = Potential.objects.editable_by(request.user).filter(pk=row.pk).exists()
     family = FAMILIES[row.family]
+    trainer = FAMILIES[row.training.family] if row.training else family
     simulations = simulations_visible_to(request.user).filter(potential=row)
     context = {
         "potential": row,
@@ -66,7 +67,7 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "element_errors": cards.element_errors(row),
         "kind_errors": cards.kind_errors(row),
         "excluded": row.validation.get("excluded", []),
-        "settings_rows": settings_rows(family.settings, row.settings),
+        "settings_rows": settings_rows(trainer.settings, row.settings),
         "pair_lines": cards.pair_lines(row),
         "simulations": simulations.defer("settings", "result")[:10],
         "provenance_rows": cards.provenance_rows(row, request.user),

@@ -25,8 +25,9 @@ from potentials.models import Potential, Training
 from potentials.names import file_stem
 from potentials.selectors import trainings_visible_to
 from potentials.services.trainings import training_delete, training_start
+from potentials.training_curves import curve_of, curve_response, training_progress
 from potentials.training_forms import TrainingForm, training_initial
-from potentials.training_plots import CURVE_FILE, QUANTITIES, learning_curve
+from potentials.training_plots import QUANTITIES, learning_curve
 from potentials.views.common import job_file, live, run_context
 
 
@@ -102,6 +103,7 @@ def train_functions(request: HttpRequest) -> HttpResponse:
 def training(request: HttpRequest, public_id: UUID) -> HttpResponse:
     row = get_object_or_404(trainings_visible_to(request.user), public_id=public_id)
     potential = Potential.objects.visible_to(request.user).filter(training=row).first()
+    row.job.progress = row.job.progress or training_progress(row)  # for this page only
     context = {
         "training": row,
         "potential": potential,
@@ -133,7 +135,7 @@ def training_curve(request: HttpRequest, public_id: UUID, quantity: str) -> Http
     if quantity not in QUANTITIES:
         return JsonResponse({"detail": _("There is no such curve.")}, status=404)
     csv = reverse("potentials:training-file", args=[row.public_id, "curve"])
-    return JsonResponse(learning_curve(job_folder(row.job), quantity, csv))
+    return JsonResponse(learning_curve(curve_of(row), quantity, csv))
 
 
 @require_GET
@@ -147,7 +149,7 @@ def training_file(request: HttpRequest, public_id: UUID, name: str) -> HttpRespo
         return response
     if name == "log":
         return job_file(row.job, "job.log", f"{stem}.log")
-    return job_file(row.job, CURVE_FILE, f"{stem}-learning-curve.csv")
+    return curve_response(row, f"{stem}-learning-curve.csv")
 
 
 def _parent(request: HttpRequest) -> Training | None:
@@ -174,6 +176,7 @@ def _provenance(row: Training) -> list[dict[str, Any]]:
         }
     )
     rows.append({"label": _("Family"), "value": FAMILIES[row.family].title})
+    rows.append({"label": _("Trained by"), "value": FAMILIES[row.family].engine})
     rows.append({"label": _("Effort"), "value": row.get_effort_display()})
     rows.append({"label": _("Cluster"), "value": row.job.cluster.name})
     if row.parent_id and row.parent:
@@ -188,16 +191,17 @@ def _downloads(row: Training) -> list[dict[str, Any]]:
         "log": _("Log"),
         "settings": _("Settings, JSON"),
     }
-    files = {"curve": CURVE_FILE, "log": "job.log"}
-    folder = job_folder(row.job)
+    log = job_folder(row.job) / "job.log"
+    sizes = {"curve": None, "log": log.stat().st_size if log.is_file() else None, "settings": None}
+    there = {"curve": len(curve_of(row).epoch) > 0, "log": log.is_file(), "settings": True}
     return [
         {
             "label": label,
             "url": reverse("potentials:training-file", args=[row.public_id, name]),
-            "size": (folder / files[name]).stat().st_size if name in files else None,
+            "size": sizes[name],
         }
         for name, label in named.items()
-        if name not in files or (folder / files[name]).is_file()
+        if there[name]
     ]
 
 

@@ -112,3 +112,20 @@
     }
   });
 })();
+
+// Shows the settings of the program that trains; the others keep what was typed.
+(() => {
+  "use strict";
+
+  const chosen = document.querySelector("select[name='family']");
+  const own = [...document.querySelectorAll("[data-families]")];
+  if (!chosen || !own.length) return;
+  const show = () => {
+    for (const input of own) {
+      const field = input.closest("[data-field]");
+      if (field) field.hidden = !input.dataset.families.split(" ").includes(chosen.value);
+    }
+  };
+  chosen.addEventListener("change", show);
+  show();
+})();
