@@ -22,6 +22,13 @@ def services(bind: str, worker_processes: int) -> list[Service]:
     """Return web, worker and beat with the interpreter that runs this."""
     python = sys.executable
     celery = (python, "-m", "celery", "--quiet", "-A", "portal")
+    if settings.CELERY_BROKER_URL.startswith("filesystem"):
+        # Without an event loop Celery's pool shares one pipe: a process that is killed while it waits
+        # there, by the kernel that is short of memory, takes the lock along and the others hang.
+        workers = [f"worker-{number}" for number in range(1, worker_processes + 1)]
+        pool = ("--pool", "solo")
+    else:
+        workers, pool = ["worker"], ("--concurrency", str(worker_processes))
     return [
         Service(
             "web",
@@ -33,15 +40,18 @@ def services(bind: str, worker_processes: int) -> list[Service]:
                 *("--log-level", "warning"),
             ),
         ),
-        Service(
-            "worker",
-            (
-                *celery,
-                *("worker", "--concurrency", str(worker_processes), "--loglevel", "WARNING"),
-                *("--without-gossip", "--without-mingle", "--without-heartbeat"),
-            ),
-            # macOS aborts forked children of a process that has touched Objective-C.
-            {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
+        *(
+            Service(
+                name,
+                (
+                    *(*celery, "worker", *pool, "--hostname", f"{name}@%h"),
+                    *("--loglevel", "WARNING"),
+                    *("--without-gossip", "--without-mingle", "--without-heartbeat"),
+                ),
+                # macOS aborts forked children of a process that has touched Objective-C.
+                {"OBJC_DISABLE_INITIALIZE_FORK_SAFETY": "YES"},
+            )
+            for name in workers
         ),
         Service(
             "beat",
