@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
+from pathlib import Path
+from typing import Any
 
 from django.apps import AppConfig
 
@@ -21,6 +24,26 @@ class FaultsConfig(AppConfig):
         register(CHAOS)
         if pace := os.environ.get("MLMD_FAULTS_PACE"):
             _hurry(float(pace))
+        if folder := os.environ.get("MLMD_FAULTS_COUNT"):
+            _count_statements(Path(folder))
+
+
+def _count_statements(folder: Path) -> None:
+    """Write how many statements each process sends to the database."""
+    from django.db.backends.signals import connection_created
+
+    counts = {"read": 0, "write": 0}
+
+    def count(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        counts["read" if sql.startswith(("SELECT", "PRAGMA")) else "write"] += 1
+        if sum(counts.values()) % 50 == 0:
+            (folder / str(os.getpid())).write_text(json.dumps(counts))
+        return execute(sql, params, many, context)
+
+    def begin(connection: Any, **_rest: Any) -> None:
+        connection.execute_wrappers.append(count)
+
+    connection_created.connect(begin, weak=False)
 
 
 def _hurry(pace: float) -> None:

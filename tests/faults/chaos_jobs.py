@@ -129,6 +129,7 @@ def spec_of(plan: Plan, ledger: Path) -> dict[str, Any]:
         "seconds": plan.seconds,
         "size": plan.size,
         "seed": plan.seed,
+        "payload": 300_000,
         "status": 3 if plan.fate is Fate.STATUS else 0,
         "ledger": str(ledger / str(plan.number)),
         "walltime_s": WALLTIME if plan.fate is Fate.WALLTIME else 600,
@@ -138,7 +139,7 @@ def spec_of(plan: Plan, ledger: Path) -> dict[str, Any]:
 
 def prepare(job: Job, folder: Path) -> Launch:
     spec = job.spec
-    (folder / "payload").write_bytes(random.Random(spec["seed"]).randbytes(300_000))
+    (folder / "payload").write_bytes(random.Random(spec["seed"]).randbytes(spec["payload"]))
     (folder / "work.py").write_text(PROGRAM)
     for number in range(3):
         (folder / f"small-{number}").write_text("some input\n" * 20)

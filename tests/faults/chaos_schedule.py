@@ -16,8 +16,8 @@ from tests.faults.far_side import FarSide
 class Fault(StrEnum):
     """One thing that goes wrong."""
 
-    WORKER = "kill -9 of the worker with its processes"
-    WORKER_PROCESS = "kill -9 of one process of the worker"
+    WORKER = "kill -9 of all worker processes"
+    WORKER_PROCESS = "kill -9 of one worker process"
     BEAT = "kill -9 of beat"
     WEB = "kill -9 of web"
     SUBMITTER = "kill -9 of who creates runs"
@@ -146,9 +146,10 @@ class Adversary:
 
     def _kill(self, event: Event) -> None:
         if event.fault is Fault.WORKER_PROCESS:
-            self.site.kill_one_of("worker", event.number)
+            self.site.kill_one_worker(event.number)
             return
-        self.site.kill([event.fault.name.lower()], group=event.number % 3 > 0)
+        names = self.site.workers if event.fault is Fault.WORKER else [event.fault.name.lower()]
+        self.site.kill(names, group=event.number % 3 > 0)
 
     def _later(self, event: Event, undo: Callable[[], object]) -> None:
         self._undo.append((time.monotonic() + event.lasts, undo))

@@ -43,9 +43,23 @@ class ChaosSite(Site):
             *(python, "-m", "tests.faults.site_command", "chaos-submit"),
             str(folder / "plans.json"),
         )
-        worker = list(self.commands["worker"])
-        worker[worker.index("--concurrency") + 1] = str(WORKERS)
-        self.commands["worker"] = tuple(worker)
+        self._worker, self.workers = self.commands["worker"], ["worker"]
+        self.set_workers(WORKERS)
+
+    def set_workers(self, count: int) -> None:
+        """Run so many worker processes, as `manage.py up` does with the message broker at hand."""
+        worker = self._worker
+        at = worker.index("--concurrency")
+        for name in self.workers:
+            del self.commands[name]
+        if "CELERY_BROKER_URL" in self.environment:
+            self.workers = ["worker"]
+            self.commands["worker"] = (*worker[: at + 1], str(count), *worker[at + 2 :])
+            return
+        self.workers = [f"worker-{number}" for number in range(1, count + 1)]
+        for name in self.workers:
+            pool = ("--pool", "solo", "--hostname", f"{name}@%h")
+            self.commands[name] = (*worker[:at], *pool, *worker[at + 2 :])
 
     def set_up(self, clusters: list[dict[str, object]], jobs: list[dict[str, Any]]) -> None:
         """Make the database, a lab with its clusters, and the list of jobs to come."""
@@ -88,20 +102,28 @@ class ChaosSite(Site):
         """Return what the database knows."""
         return dict(json.loads(self.run("chaos-report")))
 
-    def kill_one_of(self, name: str, number: int) -> None:
-        """End one process of a service, not its parent."""
-        leader = self.processes[name].pid
+    def kill_one_worker(self, number: int) -> None:
+        """End one of the processes that work, not their parent where they have one."""
+        if len(self.workers) > 1:
+            self.kill([self.workers[number % len(self.workers)]], group=True)
+            return
+        leader = self.processes["worker"].pid
         children = [pid for pid in _all_pids() if pid != leader and _group(pid) == leader]
         if children:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(sorted(children)[number % len(children)], signal.SIGKILL)
 
+    def all_processes(self) -> list[int]:
+        """Return the processes of the site that live."""
+        leaders = {process.pid for process in self.processes.values()}
+        return [pid for pid in _all_pids() if _group(pid) in leaders]
+
     def open_files(self) -> dict[int, int]:
         """Return the number of open files of each process of the worker."""
-        leader = self.processes["worker"].pid
+        leaders = {self.processes[name].pid for name in self.workers}
         found = {}
         for pid in _all_pids():
-            if _group(pid) == leader:
+            if _group(pid) in leaders:
                 with contextlib.suppress(FileNotFoundError):
                     found[pid] = len(os.listdir(f"/proc/{pid}/fd"))
         return found

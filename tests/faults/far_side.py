@@ -115,6 +115,11 @@ class FarSide:
     def empty(self) -> None:
         (self.work / ".filler").unlink(missing_ok=True)
 
+    def heal(self) -> None:
+        """Put the node back to work, as its operators do: Slurm drains it after accidents."""
+        if "drain" in self.slurm.ask("sinfo", "-h", "-o", "%T"):
+            self.slurm.ask("scontrol", "update", "NodeName=localhost", "State=RESUME")
+
     def listen(self) -> None:
         """Cut the connections when a submission asks for it."""
         while not self._stop.wait(0.01):
@@ -179,10 +184,10 @@ def _work_folder(folder: Path) -> Iterator[bool]:
 
 
 @contextmanager
-def running_far_side(folder: Path) -> Iterator[FarSide]:
+def running_far_side(folder: Path, *, processors: int = 16) -> Iterator[FarSide]:
     """Run Slurm, two login nodes and a proxy before each until the block ends."""
     with ExitStack() as stack:
-        slurm = stack.enter_context(running_slurm(processors=16))
+        slurm = stack.enter_context(running_slurm(processors=processors))
         for name in ("faults", "ledger", "first", "second", "programs"):
             (folder / name).mkdir()
         has_own_disk = stack.enter_context(_work_folder(folder / "work"))

@@ -14,6 +14,7 @@ from tests.faults.chaos_verdict import title_of, words_of
 from tests.faults.far_side import FarSide, kill_script
 
 LOOK = 0.5  # s between two looks
+HEAL = 4.0  # s between two looks at the node
 
 
 class Fates:
@@ -24,7 +25,7 @@ class Fates:
         self._rows: dict[str, dict[str, Any]] = {}
         self._seen: dict[int, float] = {}
         self._over: set[int] = set()
-        self._looked = 0.0
+        self._looked = self._healed = 0.0
 
     def states(self) -> Counter[str]:
         return Counter(row["state"] for row in self._rows.values())
@@ -44,6 +45,9 @@ class Fates:
         rows = self.site.job_rows()
         if rows is not None:
             self._rows = {row["title"]: row for row in rows}
+        if now > self._healed + HEAL:
+            self.far.heal()
+            self._healed = now
         accounts = self.far.starts()
         for plan in self.planned:
             if plan.number in self._over or plan.fate in {Fate.WELL, Fate.STATUS, Fate.WALLTIME}:

@@ -193,8 +193,17 @@ def chaos_retry() -> None:
         job_retry(job=job, actor=User.objects.get())
 
 
+def chaos_left(count: str) -> None:
+    """Print how many of so many jobs are not yet at their end."""
+    from jobs.models import Job
+    from jobs.states import FINAL
+
+    sys.stdout.write(str(int(count) - Job.objects.filter(state__in=FINAL).count()))
+
+
 def chaos_report() -> None:
     """Print what the database knows when all is over."""
+    from django.apps import apps
     from django.db.models import Count
 
     from jobs.models import Cluster, Job, Leftover
@@ -228,9 +237,11 @@ def chaos_report() -> None:
         for job in Job.objects.select_related("cluster").order_by("pk")
     ]
     clusters = list(Cluster.objects.values("name", "failures", "lease_token", "trouble"))
-    json.dump(
-        {"jobs": jobs, "clusters": clusters, "leftovers": Leftover.objects.count()}, sys.stdout
-    )
+    rows = sum(model.objects.count() for model in apps.get_app_config("jobs").get_models())
+    rows += AuditEvent.objects.count()
+    leftovers = Leftover.objects.count()
+    found = {"jobs": jobs, "clusters": clusters, "leftovers": leftovers, "rows": rows}
+    json.dump(found, sys.stdout)
 
 
 COMMANDS = {
@@ -238,6 +249,7 @@ COMMANDS = {
     "chaos-submit": chaos_submit,
     "chaos-expire": chaos_expire,
     "chaos-retry": chaos_retry,
+    "chaos-left": chaos_left,
     "chaos-report": chaos_report,
 }
 
