@@ -58,6 +58,7 @@ class JobApiFilter(django_filters.FilterSet):
     kind = django_filters.CharFilter(field_name="kind")
     cluster = django_filters.CharFilter(field_name="cluster__name")
     owner = django_filters.CharFilter(field_name="owner__name", lookup_expr="icontains")
+    batch = django_filters.UUIDFilter(field_name="batch__public_id")
 
     class Meta:
         model = Job

@@ -4,12 +4,14 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from jobs.api import JobViewSet
+from jobs.batch_api import BatchViewSet
 from jobs.cluster_api import ClusterViewSet
 from jobs.notice_api import NoticeViewSet
 from jobs.usage_api import LimitView, UsageView
 
 router = SimpleRouter(use_regex_path=False)
 router.register("jobs", JobViewSet, basename="job")
+router.register("batches", BatchViewSet, basename="batch")
 router.register("notices", NoticeViewSet, basename="notice")
 router.register("clusters", ClusterViewSet, basename="cluster")
 urlpatterns = [

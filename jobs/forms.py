@@ -8,11 +8,14 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from jobs.batches import batches_visible_to
 from jobs.containers import USUAL_LAUNCHER
 from jobs.kinds import kinds
 from jobs.registration import ClusterSettings
 from jobs.selectors import JobFilter, clusters_visible_to
 from jobs.states import State
+
+MOST_BATCHES = 50  # offered by the list's filter
 
 
 class JobFilterForm(forms.Form):
@@ -24,6 +27,14 @@ class JobFilterForm(forms.Form):
     owner = forms.CharField(label=_("Owner"), required=False, max_length=120)
     cluster = forms.ChoiceField(
         label=_("Cluster"), required=False, widget=forms.Select(attrs={"data-expert": "1"})
+    )
+    batch = forms.ModelChoiceField(
+        label=_("Batch"),
+        queryset=None,
+        required=False,
+        to_field_name="public_id",
+        empty_label=_("all"),
+        widget=forms.Select(attrs={"data-expert": "1"}),
     )
 
     def __init__(self, *args: Any, user: Any, **extra: Any) -> None:
@@ -39,6 +50,8 @@ class JobFilterForm(forms.Form):
             ("", _("all")),
             *((kind.name, kind.title) for kind in kinds()),
         ]
+        self.fields["batch"].queryset = batches_visible_to(user)  # type: ignore[attr-defined]
+        self.fields["batch"].iterator = _Recent  # type: ignore[attr-defined]
         names = [(cluster.name, cluster.name) for cluster in clusters_visible_to(user)]
         self.fields["cluster"].choices = [("", _("all")), *names]  # type: ignore[attr-defined]
 
@@ -52,8 +65,18 @@ class JobFilterForm(forms.Form):
             kind=data.get("kind", ""),
             owner=data.get("owner", "").strip(),
             cluster=data.get("cluster", ""),
+            batch=str(data["batch"].public_id) if data.get("batch") else "",
             order=order,
         )
+
+
+class _Recent(forms.models.ModelChoiceIterator):
+    """Offers the newest batches; every visible one is still accepted."""
+
+    def __iter__(self) -> Any:
+        yield ("", self.field.empty_label)
+        for batch in self.queryset[:MOST_BATCHES]:
+            yield self.choice(batch)
 
 
 class TitleForm(forms.Form):

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from jobs.clusters import resources_of
 from jobs.errors import UnknownKind
 from jobs.kinds import JobKind, kind_of
-from jobs.models import Job, JobMove
+from jobs.models import Batch, Job, JobMove
 from jobs.services import CANCELLABLE
 from labs.templatetags.mlmd_tags import bytes_, digits, duration
 
@@ -100,6 +100,14 @@ def provenance_rows(job: Job, user: Any) -> list[dict[str, Any]]:
     if job.scheduler_id:
         shown = job.scheduler_id.partition(":")[0]
         rows.append({"label": _("Id on the cluster"), "value": shown, "copyable": job.scheduler_id})
+    batch = Batch.objects.visible_to(user).filter(pk=job.batch_id).first() if job.batch_id else None
+    if batch:
+        url = reverse("jobs:batch", args=[batch.public_id])
+        rows.append({"label": _("Batch"), "value": batch.title, "url": url})
+    if job.continued_from:
+        rows.append({"label": _("Goes on from attempt"), "value": job.continued_from})
+    if job.continuations:
+        rows.append({"label": _("May go on by itself"), "value": job.continuations})
     visible: QuerySet[Job] = Job.objects.visible_to(user)
     parent = visible.filter(pk=job.parent_id).first() if job.parent_id else None
     if parent:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -61,7 +62,12 @@ def with_asked(launch: Launch, job: Job) -> Launch:
 
     The estimate of memory of the one who prepared it counts where nobody chose otherwise.
     """
-    asked = known_resources(job.resources)
+    return asking(launch, job.resources)
+
+
+def asking(launch: Launch, resources: Mapping[str, Any]) -> Launch:
+    """Return a launch that asks for these resources; see `with_asked`."""
+    asked = known_resources(resources)
     own = launch.resources
     resources = replace(own, **{**asdict(asked), "memory_mb": asked.memory_mb or own.memory_mb})
     return replace(launch, resources=resources)

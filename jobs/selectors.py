@@ -99,6 +99,7 @@ class JobFilter:
         kind: name of a kind.
         owner: in the owner's name.
         cluster: the cluster's name.
+        batch: public id of the batch that it belongs to.
         order: a word of `JOB_ORDERS`, with ``-`` in front for descending.
     """
 
@@ -107,6 +108,7 @@ class JobFilter:
     kind: str = ""
     owner: str = ""
     cluster: str = ""
+    batch: str = ""
     order: str = "-created"
 
 
@@ -127,6 +129,8 @@ def jobs_filtered(user: Any, narrow: JobFilter) -> QuerySet[Job]:
         jobs = jobs.filter(owner__name__icontains=narrow.owner)
     if narrow.cluster:
         jobs = jobs.filter(cluster__name=narrow.cluster)
+    if narrow.batch:
+        jobs = jobs.filter(batch__public_id=narrow.batch)
     descending = narrow.order.startswith("-")
     columns = JOB_ORDERS.get(narrow.order.removeprefix("-"), ("id",))
     sign = "-" if descending else ""

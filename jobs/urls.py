@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from jobs import cluster_views, notice_views, run_views, usage_views, views
+from jobs import batch_views, cluster_views, notice_views, run_views, usage_views, views
 
 app_name = "jobs"
 urlpatterns = [
@@ -20,6 +20,10 @@ urlpatterns = [
     path("runs/<uuid:public_id>/rename/", views.rename, name="rename"),
     path("runs/<uuid:public_id>/visibility/", views.set_visibility, name="visibility"),
     path("runs/<uuid:public_id>/delete/", views.delete, name="delete"),
+    path("runs/batches/", batch_views.batch_list, name="batches"),
+    path("runs/batches/<uuid:public_id>/", batch_views.batch, name="batch"),
+    path("runs/batches/<uuid:public_id>/retry/", batch_views.retry_failed, name="batch-retry"),
+    path("runs/batches/<uuid:public_id>/cancel/", batch_views.cancel_all, name="batch-cancel"),
     path("usage/", usage_views.usage, name="usage"),
     path("usage/usage.csv", usage_views.usage_table, name="usage-csv"),
     path("usage/plots/<str:measure>/", usage_views.usage_plot, name="usage-plot"),

@@ -12,7 +12,7 @@ from ase import Atoms
 
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.files import load_potential
-from mlmd.launch import Command, Launch
+from mlmd.launch import Command, Launch, Resources
 from mlmd.md.forces import PotentialForces
 from mlmd.md.restart import RESTART_FILE
 from mlmd.md.results import (
@@ -77,11 +77,16 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     shutil.copytree(spec.potential, folder / POTENTIAL_FOLDER, dirs_exist_ok=True)
     write_structure(spec.atoms, folder / STRUCTURE_FILE)
     write_json_atomic(folder / SPEC_FILE, {"kind": "md", "version": 1, "settings": settings})
+    return launch_of(spec.resources)
+
+
+def launch_of(resources: Resources) -> Launch:
+    """Return what to run in a prepared directory, and what to bring back."""
     return Launch(
         commands=(Command(("mlmd", "md", "--run-dir", ".")),),
         fetch=(*_LIVE, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
         live=_LIVE,  # not the trajectory: too big to be copied again and again
-        resources=spec.resources,
+        resources=resources,
     )
 
 

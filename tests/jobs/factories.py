@@ -12,9 +12,10 @@ from pathlib import Path
 from django.utils import timezone
 
 from jobs import machine
+from jobs.batches import batch_create
 from jobs.keys import fingerprint
 from jobs.kinds import JobKind, register
-from jobs.models import Cluster, Job
+from jobs.models import Batch, Cluster, Job
 from jobs.registration import ClusterSettings, cluster_create
 from jobs.services import cluster_ensure_local
 from jobs.states import State
@@ -133,6 +134,16 @@ def make_job(
     )
     machine.born(job, actor=owner)
     return job
+
+
+def make_batch(owner: User, lab: Lab, visibility: str = "lab", *states: str) -> Batch:
+    """Return a batch with a run in each of the states; by default one that failed and one on its way."""
+    batch = batch_create(
+        owner=owner, lab=lab, title=f"Batch {next(_numbers)}", kind=KIND, visibility=visibility
+    )
+    for state in states or (State.FAILED, State.CREATED):
+        make_job(owner, lab, visibility, state, batch=batch)
+    return batch
 
 
 FAR_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHn6vYwzDkVtDkCJ0fVaxJZ4J3oUcm2VbnYdrb4xkWbq"

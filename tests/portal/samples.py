@@ -16,7 +16,7 @@ from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
 from tests.datasets.factories import make_dft_run, make_structure_set
-from tests.jobs.factories import make_far_cluster, make_job
+from tests.jobs.factories import make_batch, make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
 from tests.potentials.factories import (
     make_potential,
@@ -29,7 +29,7 @@ from tests.potentials.factories import (
 ROLES = ("stranger", "guest", "member", "manager", "owner")
 KINDS = (
     *("structure", "structure-set", "dataset", "version", "frame", "upload", "search", "dft"),
-    *("job", "training", "potential", "simulation"),
+    *("job", "batch", "training", "potential", "simulation"),
 )
 
 
@@ -99,6 +99,7 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
     folder = job_folder(job)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "job.log").write_text("a line\n")
+    (folder / "job.sh").write_text("#!/bin/sh\n")
     return {
         "structure": make_structure(owner, lab, visibility),
         "structure-set": make_structure_set(owner, lab, visibility),
@@ -110,6 +111,7 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
             owner=owner, lab=lab, name=visibility, query="elements=Si", visibility=visibility
         ),
         "job": job,
+        "batch": make_batch(owner, lab, visibility),
         "dft": make_dft_run(owner, lab, visibility, version.dataset),
         "training": training,
         "potential": make_potential(owner, lab, visibility),

@@ -90,12 +90,27 @@ def prepare(spec: TrainingSpec, run_dir: Path | str) -> Launch:
         folder / SPEC_FILE,
         {"name": spec.name, "data_checksum": spec.data_checksum, "settings": spec.settings},
     )
-    seconds = estimate_seconds(spec.settings, count, atoms, len(elements), spec.threads)
+    return launch_of(spec.settings, count, atoms, len(elements), spec.threads)
+
+
+def launch_of(
+    settings: TrainingSettings, frames: int, atoms: int, elements: int, threads: int
+) -> Launch:
+    """Return what to run in a prepared directory, and what to bring back.
+
+    Args:
+        settings: how to train.
+        frames: how many.
+        atoms: in all frames together.
+        elements: how many.
+        threads: processor cores to use.
+    """
+    seconds = estimate_seconds(settings, frames, atoms, elements, threads)
     return Launch(
         commands=(Command(("mlmd", "train", "--run-dir", ".")),),
         fetch=(
-            *(f"{folder}/*" for folder in _potential_folders(spec.settings)),
-            *((COMMITTEE_FILE,) if spec.settings.committee > 1 else ()),
+            *(f"{folder}/*" for folder in _potential_folders(settings)),
+            *((COMMITTEE_FILE,) if settings.committee > 1 else ()),
             CURVE_FILE,
             PARITY_FILE,
             RESULT_FILE,
@@ -103,9 +118,9 @@ def prepare(spec: TrainingSpec, run_dir: Path | str) -> Launch:
         ),
         live=(CURVE_FILE, PROGRESS_FILE),
         resources=Resources(
-            threads=spec.threads,
+            threads=threads,
             walltime_s=int(max(LEAST_WALLTIME_S, WALLTIME_MARGIN * seconds)),
-            memory_mb=estimate_memory_mb(spec.settings, count, atoms, len(elements)),
+            memory_mb=estimate_memory_mb(settings, frames, atoms, elements),
         ),
     )
 
