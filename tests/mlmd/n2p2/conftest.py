@@ -14,12 +14,19 @@ NAMES = ("nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset", "nnp-predict")
 STAND_IN = Path(__file__).with_name("stand_in.py")
 
 
-def write_stand_in(folder: Path) -> Path:
-    """Fill a folder with programs of n2p2's names that run the stand-in."""
+def write_stand_in(folder: Path, **environment: str) -> Path:
+    """Fill a folder with programs of n2p2's names that run the stand-in.
+
+    Args:
+        folder: made where it doesn't exist.
+        **environment: what the stand-in is told; a job machine keeps its own variables back.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for name in NAMES:
         path = folder / name
-        path.write_text(f'#!/bin/sh\nexec "{sys.executable}" -S "{STAND_IN}" {name} "$@"\n')
+        told = "".join(f"export {word}={value}\n" for word, value in environment.items())
+        call = f'exec "{sys.executable}" -S "{STAND_IN}" {name} "$@"'
+        path.write_text(f"#!/bin/sh\n{told}{call}\n")
         path.chmod(0o755)
     return folder
 
