@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy
 MAY_LACK = {
     "dispersion": gettext_lazy("no dispersion correction"),
     "licence": gettext_lazy("licence not stated"),
+    "split": gettext_lazy("no part of the split"),
 }
 
 

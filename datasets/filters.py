@@ -52,6 +52,7 @@ WORDS = {
 }
 DATES = {"since": "created_at__date__gte", "until": "created_at__date__lte"}
 NONE = "none"  # in the address, for an empty word
+WITHOUT_TEST = (Part.TRAIN.value, Part.VALIDATION.value, NONE)  # of the split
 ELEMENT_MODES = ("all", "any", "only")
 
 
@@ -85,7 +86,8 @@ class FrameFilters:
         kind: likewise.
         compat_key: likewise.
         label_source: likewise.
-        split: ``train``, ``validation`` or ``test``; any of them fits.
+        split: ``train``, ``validation``, ``test``, or ``none`` for frames that no version has
+            drawn yet; any of them fits.
         dispersion: one or several corrections; ``none`` is without.
         spin: likewise.
         run_type: ``static``, ``relaxation``, ``md`` or ``vibrations``; any of them fits.
@@ -231,8 +233,11 @@ class FrameFilters:
         for name, words in number_words().items():
             if getattr(self, name) is not None:
                 chips.append((name, "", words % {"value": f"{getattr(self, name):g}"}))
+        without_test = self.split == WITHOUT_TEST
+        if without_test:
+            chips.append(("split", "", _("without the test frames of the split")))
         for name in WORDS:
-            for value in getattr(self, name):
+            for value in () if name == "split" and without_test else getattr(self, name):
                 lacking = value == NONE and name in MAY_LACK
                 chips.append((name, value, str(MAY_LACK[name]) if lacking else value))
         for name, said in choice_words().items():
@@ -295,7 +300,7 @@ def _checked(value_of: Callable[[str], Any]) -> FrameFilters:
     _require(values["hubbard"], ("", "yes", "no"), "hubbard")
     _require(values["stress"], ("", "yes", "no"), "stress")
     for part in values["split"]:
-        _require(part, tuple(Part), "split")
+        _require(part, (*Part, NONE), "split")
     _require(values["converged"], ("", "yes", "no", "unknown"), "converged")
     return FrameFilters(**values)
 

@@ -52,6 +52,12 @@ def versions_usable_by(user: Any) -> VersionQuerySet:
     return versions_visible_to(user).usable().order_by("-published_at")
 
 
+def state_splits(versions: Iterable[DatasetVersion]) -> bool:
+    """Whether any version of the datasets behind these states a split."""
+    datasets = {version.dataset_id for version in versions}
+    return DatasetVersion.objects.filter(dataset__in=datasets, split__isnull=False).exists()
+
+
 def version_of(user: Any, public_id: UUID | str) -> DatasetVersion | None:
     return versions_visible_to(user).filter(public_id=public_id).first()
 

@@ -14,7 +14,8 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from datasets.models import DatasetVersion
-from datasets.selectors import versions_visible_to
+from datasets.selectors import state_splits, versions_visible_to
+from datasets.splits import Part
 from jobs.files import job_folder
 from labs.templatetags.mlmd_tags import digits
 from potentials.archives import deterministic_zip
@@ -76,6 +77,16 @@ def card_of(potential: Potential, address: str) -> Card:
     )
 
 
+def _split_rows(potential: Potential) -> list[dict[str, Any]]:
+    """Say whether the test frames of the data's split were left out, where a split is stated."""
+    if potential.training is None or not state_splits(potential.versions.all()):
+        return []
+    parts = (potential.training.selection.get("filters") or {}).get("split", [])
+    seen = not parts or Part.TEST in parts
+    words = _("were trained on, too") if seen else _("left out: good to judge it by")
+    return [{"label": _("Test frames of the data"), "value": words}]
+
+
 def archive_of(potential: Potential, address: str) -> tuple[str, bytes]:
     """Return name and content of the download: the files, a README, examples, checksums."""
     stem = f"{file_stem(potential.name, 'potential')}-v{potential.version}"
@@ -114,6 +125,7 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
             "unit": "meV/Å",
         },
         {"label": _("Frames"), "value": _frames_words(potential.frame_count, held_out)},
+        *_split_rows(potential),
         {
             "label": _("Cutoff radius"),
             "value": digits(potential.cutoff_radius, 3),

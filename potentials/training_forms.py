@@ -9,9 +9,9 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from datasets.filters import FrameFilters
+from datasets.filters import WITHOUT_TEST, FrameFilters
 from datasets.selections import Selection
-from datasets.selectors import versions_usable_by
+from datasets.selectors import state_splits, versions_usable_by
 from jobs.offering import usual_cluster
 from labs.exceptions import Refused
 from labs.models import Visibility
@@ -183,8 +183,10 @@ class TrainingForm(forms.Form):
         return family_settings(family, cleaned["effort"], changed)
 
     def _selection(self, cleaned: dict[str, Any]) -> Selection:
+        without_test = cleaned["leave_out_test"] and state_splits(cleaned["versions"])
         filters = FrameFilters.from_json(
             {
+                "split": WITHOUT_TEST if without_test else (),
                 "kind": _words(cleaned["kind"]),
                 "functional": _words(cleaned["functional"]),
                 "atoms_max": cleaned["atoms_max"],
@@ -218,4 +220,5 @@ def training_initial(parent: Training) -> dict[str, Any]:
         "kind": ", ".join(filters.get("kind", [])),
         "functional": ", ".join(filters.get("functional", [])),
         "atoms_max": filters.get("atoms_max"),
+        "leave_out_test": "split" in filters or not state_splits(parent.versions.all()),
     }
