@@ -45,6 +45,7 @@ from mlmd.frame import Frame as LabelledFrame
 
 FORCES_SHOWN = 200
 SEARCHES_SHOWN = 50
+ON_HULL = 1e-6  # eV/atom, far below what labels mean
 
 
 @require_GET
@@ -144,6 +145,7 @@ def frame_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "stress": None if frame.stress is None else frame.stress.tolist(),
         "lengths": np.linalg.norm(frame.cell, axis=1).tolist(),
         "twins": _twins(request, row),
+        "on_hull": row.energy_above is not None and row.energy_above < ON_HULL,
         "source": frames_visible_to(request.user)
         .filter(pk=row.copied_from_id)
         .select_related("dataset")
