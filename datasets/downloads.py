@@ -11,7 +11,12 @@ from tempfile import TemporaryDirectory
 
 from ase import Atoms
 from django.db.models import Q
-from django.http import FileResponse, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import (
+    FileResponse,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+)
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -23,9 +28,10 @@ from labs.exceptions import Refused
 from mlmd.formats import write_frames
 from mlmd.formats.registry import PATH_SINKS, FrameFormat
 from mlmd.formats.structures import write_structure
-from mlmd.frame import Frame
+from mlmd.frame import Frame as LabelledFrame
 
 CHUNK = 1 << 18
+ENERGIES = ("free", "sigma0")
 
 
 @dataclass(frozen=True)
@@ -67,7 +73,7 @@ STRUCTURE_FILES: Mapping[str, FileKind] = {
 
 
 def frames_response(
-    frames: Iterable[Frame], file_format: str, name: str, *, energy: str = "free"
+    frames: Iterable[LabelledFrame], file_format: str, name: str, *, energy: str = "free"
 ) -> HttpResponseBase:
     """Return a download of frames, written while it is sent where the format allows it.
 
@@ -84,15 +90,15 @@ def frames_response(
     kind = FRAME_FILES.get(file_format)
     if kind is None:
         raise Refused(_unknown(file_format, FRAME_FILES))
-    if energy not in {"free", "sigma0"}:
+    if energy not in ENERGIES:
         raise Refused(_("energy: “%s” isn't possible; expected free or sigma0.") % energy[:40])
     if FrameFormat(file_format) in PATH_SINKS:
-        return _named(_written(frames, file_format, energy, kind.suffix), name, kind)
+        return named(_written(frames, file_format, energy, kind.suffix), name, kind)
     chunks = _chunks(frames, file_format, energy)
     # The first chunk is made before the answer starts, so that what is wrong can still be said.
     first = next(chunks, b"")
     response = StreamingHttpResponse(chain((first,), chunks), content_type=_type(file_format))
-    return _named(response, name, kind)
+    return named(response, name, kind)
 
 
 def rows_response(
@@ -106,9 +112,19 @@ def rows_response(
     """
     if file_format == CSV:
         response = StreamingHttpResponse(frames_csv(rows), content_type="text/csv; charset=utf-8")
-        return _named(response, name, ROW_FILES[CSV])
+        return named(response, name, ROW_FILES[CSV])
     if file_format not in FRAME_FILES:
         raise Refused(_unknown(file_format, ROW_FILES))
+    rows_check(rows, file_format)
+    return frames_response(iterate_frames(rows), file_format, name, energy=energy)
+
+
+def rows_check(rows: FrameQuerySet, file_format: str) -> None:
+    """Refuse what can't be written before it is begun.
+
+    Raises:
+        Refused: n2p2 is asked for and some frame has no labels.
+    """
     if file_format == "n2p2":
         bare = rows.filter(Q(energy=None) | Q(max_force=None)).count()
         if bare:
@@ -122,7 +138,6 @@ def rows_response(
                 )
                 % bare
             )
-    return frames_response(iterate_frames(rows), file_format, name, energy=energy)
 
 
 def structure_response(atoms: Atoms, file_format: str, name: str) -> HttpResponseBase:
@@ -137,7 +152,7 @@ def structure_response(atoms: Atoms, file_format: str, name: str) -> HttpRespons
         raise Refused(_unknown(file_format, STRUCTURE_FILES))
     stream = io.StringIO()
     write_structure(atoms, stream, file_format)
-    return _named(HttpResponse(stream.getvalue(), content_type=_type(file_format)), name, kind)
+    return named(HttpResponse(stream.getvalue(), content_type=_type(file_format)), name, kind)
 
 
 def original_response(path: str, name: str) -> HttpResponseBase:
@@ -150,7 +165,7 @@ def original_response(path: str, name: str) -> HttpResponseBase:
     )
 
 
-def _chunks(frames: Iterable[Frame], file_format: str, energy: str) -> Iterator[bytes]:
+def _chunks(frames: Iterable[LabelledFrame], file_format: str, energy: str) -> Iterator[bytes]:
     stream = io.StringIO()
     for frame in frames:
         write_frames([frame], stream, file_format, energy=energy)
@@ -163,7 +178,7 @@ def _chunks(frames: Iterable[Frame], file_format: str, energy: str) -> Iterator[
 
 
 def _written(
-    frames: Iterable[Frame], file_format: str, energy: str, suffix: str
+    frames: Iterable[LabelledFrame], file_format: str, energy: str, suffix: str
 ) -> HttpResponseBase:
     """Write a file first, since these formats can't be streamed; it has no name any more when sent."""
     with TemporaryDirectory(prefix="download-") as folder:
@@ -172,7 +187,8 @@ def _written(
         return FileResponse(path.open("rb"), content_type="application/octet-stream")
 
 
-def _named(response: HttpResponseBase, name: str, kind: FileKind) -> HttpResponseBase:
+def named(response: HttpResponseBase, name: str, kind: FileKind) -> HttpResponseBase:
+    """Say how the file is called when it is saved."""
     file_name = (slugify(name) or "frames")[:80] + kind.suffix
     response["Content-Disposition"] = f'attachment; filename="{file_name}"'
     response["X-Content-Type-Options"] = "nosniff"

@@ -114,12 +114,17 @@ class Selection:
 
 
 def iterate_frames(rows: FrameQuerySet) -> Iterator[LabelledFrame]:
-    """Yield the exact frames of rows by ascending id, with flat memory.
+    """Yield the exact frames of rows by ascending id, with flat memory."""
+    return (frame for _key, frame in iterate_keyed(rows))
+
+
+def iterate_keyed(rows: FrameQuerySet, after: int = 0) -> Iterator[tuple[int, LabelledFrame]]:
+    """Yield id and frame of the rows behind an id, by ascending id, with flat memory.
 
     Rows are fetched in batches by id, so that no read stays open while a slow reader waits.
     """
     calculations: dict[int, LevelOfTheory] = {}
-    store, last = document_store(), 0
+    store, last = document_store(), after
     ordered = rows.order_by("pk")
     while keys := frame_keys(ordered.filter(pk__gt=last)[:BATCH]):
         for document in store.iterate(keys):
@@ -127,7 +132,7 @@ def iterate_frames(rows: FrameQuerySet) -> Iterator[LabelledFrame]:
             if number not in calculations:
                 stored = Calculation.objects.get(pk=number)
                 calculations[number] = calculation_from_document(stored.document)
-            yield unpack_frame(document.content, calculations[number])
+            yield document.key.frame_id, unpack_frame(document.content, calculations[number])
         last = keys[-1].frame_id
 
 

@@ -114,6 +114,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 # Documents of teacher data; empty for the database above. May hold a password: never shown.
 MLMD_TEACHER_URL = Unshown(os.environ.get("MLMD_TEACHER_URL", ""))
 MEDIA_ROOT = VAR_DIR / "media"
+DOWNLOADS_DIR = VAR_DIR / "downloads"  # made again when needed; may be deleted at any time
 CATALOG_DIR = VAR_DIR / "catalog"  # derived from the database; may be deleted at any time
 JOBS_DIR = VAR_DIR / "jobs"  # the site's copy of every job's files
 LOCAL_CLUSTER_DIR = VAR_DIR / "local-cluster"  # work folder of the cluster `local`
@@ -129,6 +130,8 @@ FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
 MLMD_OPTIMADE = flag("MLMD_OPTIMADE", True)
 MLMD_MAX_UPLOAD_BYTES = int(os.environ.get("MLMD_MAX_UPLOAD_BYTES", 2 * 1024**3))
+# Files of published versions are kept up to this size together; the least used go first.
+MLMD_DOWNLOADS_BYTES = int(os.environ.get("MLMD_DOWNLOADS_BYTES", 20 * 1024**3))
 MLMD_MAX_EXPANDED_BYTES = int(os.environ.get("MLMD_MAX_EXPANDED_BYTES", 20 * 1024**3))
 # The process that reads one upload: address space, and seconds of processor time.
 MLMD_PARSE_MEMORY_BYTES = int(os.environ.get("MLMD_PARSE_MEMORY_BYTES", 4 * 1024**3))

@@ -2,11 +2,13 @@
 
 import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from django.apps import AppConfig
 from django.db.models.signals import post_migrate
 
+_FOLDER = TemporaryDirectory(prefix="mlmd-tests-")
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -18,6 +20,8 @@ def pytest_configure() -> None:
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     }
+    derived = Path(_FOLDER.name)
+    settings.CATALOG_DIR, settings.DOWNLOADS_DIR = derived / "catalog", derived / "downloads"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     post_migrate.connect(_restore_local_cluster, dispatch_uid="tests")
 

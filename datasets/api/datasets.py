@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.http import HttpResponseBase, QueryDict
+from django.urls import reverse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -29,6 +30,7 @@ from datasets.api.serializers import (
     FrameIdsSerializer,
     OutlierSerializer,
     PublishSerializer,
+    VersionFileSerializer,
     VersionSerializer,
     WithdrawSerializer,
 )
@@ -57,6 +59,7 @@ from datasets.services import (
     version_withdraw,
 )
 from datasets.splits import SplitRequest
+from datasets.version_files import files_of, settled, version_response
 from datasets.views.datasets import dataset_frames
 from datasets.views.maps import dataset_map_figure
 from datasets.views.plots import PLOTS
@@ -283,8 +286,11 @@ class DatasetViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.
         self, request: Request, public_id: Any = None, file_format: str = ""
     ) -> HttpResponseBase:
         dataset = visible_or_404(datasets_visible_to(request.user), public_id)
-        rows = Frame.objects.filter(dataset=dataset).current()
         energy = request.query_params.get("energy", "free")
+        version = settled(dataset.versions.all())
+        if version is not None:
+            return version_response(request, version, file_format, energy=energy)
+        rows = Frame.objects.filter(dataset=dataset).current()
         return rows_response(rows, file_format, dataset.name, energy=energy)
 
     @extend_schema(
@@ -326,17 +332,39 @@ class VersionViewSet(viewsets.ReadOnlyModelViewSet):
         return rows
 
     @extend_schema(
-        summary="Download all frames of a version", parameters=[FORMAT, ENERGY], responses=FILE
+        summary="Download all frames of a version",
+        description="A published version's file can be resumed: it has an `ETag`, takes `Range` "
+        "and `If-Range`, and says its SHA-256 in `Repr-Digest` once it is whole.",
+        parameters=[FORMAT, ENERGY],
+        responses=FILE,
     )
     @action(detail=True, url_path="download/<str:file_format>")
     def download(
         self, request: Request, public_id: Any = None, file_format: str = ""
     ) -> HttpResponseBase:
         version = visible_or_404(versions_visible_to(request.user), public_id)
-        rows = Frame.objects.in_version(version)
-        name = f"{version.dataset.name}-v{version.number}"
         energy = request.query_params.get("energy", "free")
-        return rows_response(rows, file_format, name, energy=energy)
+        return version_response(request, version, file_format, energy=energy)
+
+    @extend_schema(
+        summary="Files of a version, with size and SHA-256 where they are known",
+        description="Both are known once a file has been downloaded by anybody.",
+        responses={200: VersionFileSerializer(many=True)},
+    )
+    @action(detail=True, pagination_class=None)
+    def files(self, request: Request, public_id: Any = None) -> Response:
+        version = visible_or_404(versions_visible_to(request.user), public_id)
+        known = files_of(version)
+        rows = [
+            {
+                "format": key,
+                "url": reverse("api:version-download", args=[version.public_id, key]),
+                "size": known[key].size if key in known else None,
+                "sha256": known[key].sha256 if key in known else "",
+            }
+            for key in ROW_FILES
+        ]
+        return Response(VersionFileSerializer(rows, many=True).data)
 
     @extend_schema(
         summary="How to cite a version",

@@ -93,6 +93,15 @@ class VersionSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
+class VersionFileSerializer(serializers.Serializer):
+    """A file in which a version can be downloaded."""
+
+    format = serializers.CharField()
+    url = serializers.CharField()
+    size = serializers.IntegerField(allow_null=True, help_text="Bytes.")
+    sha256 = serializers.CharField(allow_blank=True)
+
+
 class AuthorSerializer(serializers.Serializer):
     """A person who made data."""
 

@@ -40,6 +40,7 @@ from datasets.services import (
 from datasets.services.access import creation_check
 from datasets.splits import Part, SplitRequest, StatedSplit
 from datasets.statistics import extremes, groups, levels
+from datasets.version_files import files_of, settled, version_response
 from datasets.views.answers import posted, says_refusals
 from labs.exceptions import Refused
 from labs.selectors import may_create
@@ -237,11 +238,13 @@ def chosen_version(versions: list[DatasetVersion], text: str | None) -> DatasetV
 
 def downloads_of(dataset: Dataset, version: DatasetVersion | None) -> list[dict[str, Any]]:
     suffix = f"?version={version.number}" if version else ""
+    files = files_of(version or settled(list(dataset.versions.all())))
     return [
         {
             "label": kind.label,
             "url": reverse("datasets:download", args=[dataset.public_id, key]) + suffix,
-            "size": None,
+            "size": files[key].size if key in files else None,
+            "sha256": files[key].sha256 if key in files else "",
             "note": kind.note,
         }
         for key, kind in ROW_FILES.items()
@@ -257,10 +260,13 @@ def _page(public_id: UUID, **_others: Any) -> str:
 def dataset_download(request: HttpRequest, public_id: UUID, file_format: str) -> HttpResponseBase:
     """Send all frames of a version, or the current ones, however many there are."""
     dataset = visible_or_404(datasets_visible_to(request.user), public_id)
-    version = chosen_version(list(dataset.versions.all()), request.GET.get("version"))
-    name = f"{dataset.name}-v{version.number}" if version else dataset.name
-    rows = dataset_frames(dataset, version)
-    return rows_response(rows, file_format, name, energy=request.GET.get("energy", "free"))
+    versions = list(dataset.versions.all())
+    version = chosen_version(versions, request.GET.get("version")) or settled(versions)
+    energy = request.GET.get("energy", "free")
+    if version is not None:
+        return version_response(request, version, file_format, energy=energy)
+    rows = dataset_frames(dataset, None)
+    return rows_response(rows, file_format, dataset.name, energy=energy)
 
 
 @require_POST

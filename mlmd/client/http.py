@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
+import re
 import time
 from collections.abc import Iterator
 from http.client import HTTPException, HTTPResponse
@@ -99,20 +101,23 @@ class Connection:
         is then skipped, provided that it is the same.
 
         Raises:
-            PortalError: refused, not reachable, or changed in between.
+            PortalError: refused, not reachable, changed in between, or not what its checksum says.
         """
-        received, digest, failures = 0, hashlib.sha256(), 0
+        received, digest, failures, tag = 0, hashlib.sha256(), 0, ""
         while True:
             try:
-                with self._open(path, received) as answer:
+                with self._open(path, received, tag) as answer:
                     if received and answer.status != 206:
                         _skip(answer, received, digest.digest())
+                    tag = answer.headers.get("ETag", "")
+                    stated = answer.headers.get("Repr-Digest", "")
                     expected = _length(answer, received)
                     while chunk := answer.read(CHUNK):
                         received, failures = received + len(chunk), 0
                         digest.update(chunk)
                         yield chunk
                     if expected is None or received >= expected:
+                        _verify(stated, digest.digest())
                         return
                     raise EOFError
             except (*_BROKEN, EOFError) as error:
@@ -123,7 +128,7 @@ class Connection:
                     ) from error
                 self._wait(failures)
 
-    def _open(self, path: str, start: int) -> HTTPResponse:
+    def _open(self, path: str, start: int, tag: str) -> HTTPResponse:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/json, */*",
@@ -132,6 +137,8 @@ class Connection:
         }
         if start:
             headers["Range"] = f"bytes={start}-"
+            if tag and not tag.startswith("W/"):
+                headers["If-Range"] = tag  # else all of it: the file is another one by now
         request = Request(f"{self.url}/api/v1/{path}", headers=headers)  # noqa: S310 -- http(s) only
         for attempt in range(1, _ATTEMPTS + 1):
             try:
@@ -171,6 +178,13 @@ def _length(answer: HTTPResponse, start: int) -> int | None:
     if length is None or not length.isdigit():
         return None
     return int(length) + (start if answer.status == 206 else 0)
+
+
+def _verify(stated: str, found: bytes) -> None:
+    """Compare with ``Repr-Digest`` (RFC 9530), where a server sends one."""
+    expected = re.search(r"sha-256=:([A-Za-z0-9+/=]+):", stated)
+    if expected is not None and base64.b64decode(expected[1]) != found:
+        raise PortalError("The bytes that arrived don't have the checksum that was sent with them.")
 
 
 def _skip(answer: HTTPResponse, count: int, expected: bytes) -> None:

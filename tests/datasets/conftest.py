@@ -14,6 +14,7 @@ from tests.labs.factories import make_lab, make_user
 def _own_folders(settings: Any, tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.CATALOG_DIR = tmp_path / "catalog"
+    settings.DOWNLOADS_DIR = tmp_path / "downloads"
     settings.STORAGES = {
         **settings.STORAGES,
         "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

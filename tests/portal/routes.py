@@ -312,6 +312,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:version-list": (Route("list", "version"),),
     "api:version-detail": (read("version"),),
     "api:version-download": (read("version", file_format="n2p2"),),
+    "api:version-files": (read("version"),),
     "api:version-withdraw": (change("version"),),
     "api:saved-search-list": (
         Route("list", "search"),
