@@ -10,6 +10,7 @@ from datasets.credits import authors_from_json
 from datasets.models import Dataset, DatasetVersion, Frame, Licence
 from datasets.splits import StatedSplit
 from datasets.statistics import levels
+from datasets.store import SqlDocumentStore, document_store
 from mlmd.documents import SCHEMA_VERSION
 
 _SEEN_BY = {
@@ -113,7 +114,12 @@ def _access(dataset: Dataset, address: str) -> Iterator[str]:
 
 
 def _storage(dataset: Dataset) -> Iterator[str]:
-    yield "Frames lie in the portal's database, original files in its file store."
+    place = (
+        "the portal's database"
+        if isinstance(document_store(), SqlDocumentStore)
+        else "the portal's database and, as JSON documents, in a MongoDB database beside it"
+    )
+    yield f"Frames lie in {place}, original files in its file store."
     yield "A published version can't be deleted. A withdrawn one keeps its page with the reason."
     yield "Every change is noted in an audit trail with person and time."
     if dataset.withdrawn_at:

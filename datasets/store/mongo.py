@@ -6,6 +6,7 @@ id), ``calculations`` (how they were computed) and ``parts`` (see `datasets.stor
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -37,6 +38,9 @@ from datasets.store.contract import (
 )
 from datasets.store.plain import Origin, Plain, flattened, from_plain, to_plain
 from mlmd.documents import calculation_from_document
+from mlmd.errors import MlmdError
+
+log = logging.getLogger(__name__)
 
 DEFAULT_NAME = "mlmd"
 INDEXES = (
@@ -123,9 +127,11 @@ class MongoDocumentStore(DocumentStore):
         with self._talking():
             found = {}
             for document in self.frames.find({"_id": {"$in": list(ids)}}):
-                whole = document.get("parts")
-                content = self._joined(document["_id"], whole) if whole else from_plain(document)
-                found[ids[document["_id"]]] = content
+                try:
+                    found[ids[document["_id"]]] = self._content(document)
+                except (MlmdError, LookupError, TypeError, ValueError) as error:
+                    # Somebody changed it: as good as none, and to be restored.
+                    log.error("%s: frame %s can't be read: %s", self, document["_id"], error)
             return found
 
     def count(self) -> int:
@@ -213,10 +219,13 @@ class MongoDocumentStore(DocumentStore):
                 document = stamped[entry["index"]]
                 documents.replace_one({"_id": document["_id"]}, document, upsert=True)
 
-    def _joined(self, frame_id: str, count: int) -> bytes:
-        parts = [self.parts.find_one({"_id": f"{frame_id}/{i}"}) for i in range(count)]
+    def _content(self, document: dict[str, Any]) -> bytes:
+        count, frame = document.get("parts"), document["_id"]
+        if not count:
+            return from_plain(document)
+        parts = [self.parts.find_one({"_id": f"{frame}/{i}"}) for i in range(count)]
         if None in parts:
-            raise KeyError(frame_id)
+            raise LookupError(f"{parts.count(None)} of its {count} parts are missing")
         return b"".join(part["content"] for part in parts)
 
     @cached_property
