@@ -113,18 +113,19 @@ class SshTransport:
             for name, size in sizes
             if size <= ssh_bundles.SMALL and ssh_bundles.is_plain(name)
         ]
-        # The first bundle clears away what a killed copy has left: it comes before the large ones,
-        # unless these have begun and can go on.
         together = {name for name, _size in small}
+        large = [name for name in names if name not in together]
         for number, group in enumerate(ssh_bundles.bundles(small)):
             stream = ssh_bundles.pack(source, group)
-            first = number == 0 and len(small) == len(sizes)
+            # Large files that a killed copy has begun to send can go on: they are left.
+            first = number == 0 and not large
             self._send_bundle(
                 source, stream, ssh_bundles.unpack_command(target, stream, first=first)
             )
-        for name in names:
-            if name not in together:
-                self.put(source / name, f"{target}/{name}")
+        for name in large:
+            self.put(source / name, f"{target}/{name}")
+        if large:
+            self.run(ssh_bundles.clean_command(target))
 
     def _send_bundle(self, source: Path, stream: bytes, command: str) -> None:
         code, _out, err = self._execute(command, BUNDLE_TIMEOUT, stream)

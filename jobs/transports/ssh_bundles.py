@@ -102,6 +102,11 @@ def unpack_command(target: str, stream: bytes, *, first: bool) -> str:
     )
 
 
+def clean_command(target: str) -> str:
+    """Return the command that removes what killed copies have left in a folder."""
+    return f"cd -- {shlex.quote(target)} && {{ {_CLEAN}}}"
+
+
 def pack_command(source: str, names: Sequence[str]) -> str:
     """Return the command that answers with checksums, a mark, and a tar stream."""
     quoted = " ".join(shlex.quote(f"./{name}") for name in names)

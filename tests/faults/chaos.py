@@ -69,6 +69,7 @@ def run_chaos(
     seed: int,
     pace: float,
     pause: float,
+    hurry: float = 1.0,
     database: str | None = None,
     broker: str | None = None,
     say: Any = lambda line: None,
@@ -81,6 +82,7 @@ def run_chaos(
         seed: chooses fates and faults.
         pace: factor on the site's waiting times after a failure.
         pause: s between two new jobs.
+        hurry: factor on the times between faults, and on how long they last.
         database: URL; None for SQLite.
         broker: URL; None for the folder broker.
         say: takes a line of progress.
@@ -118,7 +120,7 @@ def run_chaos(
         fates = Fates(planned, site, far)
         left_out = frozenset() if far.has_own_disk else frozenset({Fault.DISK})
         kinds = len(Fault) - len(left_out)
-        for event in schedule(seed, left_out):
+        for event in schedule(seed, left_out, hurry):
             wait_until = time.monotonic() + event.after
             while time.monotonic() < wait_until:
                 site.tend()

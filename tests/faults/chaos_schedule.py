@@ -73,7 +73,7 @@ class Event:
     number: int
 
 
-def schedule(seed: int, left_out: frozenset[Fault]) -> Iterator[Event]:
+def schedule(seed: int, left_out: frozenset[Fault], hurry: float = 1.0) -> Iterator[Event]:
     """Yield faults without end: all kinds in a random order, then again in another one."""
     chance = random.Random(seed + 1)
     kinds = [fault for fault in Fault if fault not in left_out]
@@ -82,8 +82,8 @@ def schedule(seed: int, left_out: frozenset[Fault]) -> Iterator[Event]:
         for fault in kinds:
             yield Event(
                 fault,
-                chance.uniform(0.5, 2.5),
-                chance.uniform(*LASTS.get(fault, (0.0, 0.0))),
+                hurry * chance.uniform(0.5, 2.5),
+                hurry * chance.uniform(*LASTS.get(fault, (0.0, 0.0))),
                 chance.randrange(2**16),
             )
 
