@@ -31,6 +31,11 @@ class Author:
     affiliation: str = ""
 
     @property
+    def cited(self) -> str:
+        """Return the name, with the ORCID's address where there is one."""
+        return f"{self.name} (https://orcid.org/{self.orcid})" if self.orcid else self.name
+
+    @property
     def line(self) -> str:
         """The line of the form that gives this author."""
         return "; ".join((self.name, self.orcid, self.affiliation)).rstrip("; ")

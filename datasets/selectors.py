@@ -11,6 +11,7 @@ from uuid import UUID
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q, QuerySet, Sum
 
+from datasets.credits import authors_from_json
 from datasets.models import (
     Dataset,
     DatasetVersion,
@@ -106,6 +107,7 @@ class PublicVersion:
         number: of the version.
         licence: SPDX identifier, or empty.
         frame_count: frames of the version.
+        authors: as they are cited, with their ORCID.
     """
 
     dataset_id: int
@@ -114,6 +116,7 @@ class PublicVersion:
     number: int
     licence: str
     frame_count: int
+    authors: tuple[str, ...] = ()
 
 
 def public_versions() -> list[PublicVersion]:
@@ -129,6 +132,7 @@ def public_versions() -> list[PublicVersion]:
             number=row.number,
             licence=row.licence,
             frame_count=row.frame_count,
+            authors=tuple(author.cited for author in authors_from_json(row.authors)),
         )
         for key, row in newest.items()
     ]
