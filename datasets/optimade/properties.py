@@ -233,6 +233,9 @@ OWN: dict[str, EntryProperty] = {
     "kind": _text(
         "kind of configuration", "Free text, such as liquid or vacancy.",
         Text("kind", may_be_empty=True), lambda e: e.row.kind or None),
+    "split": _text(
+        "part of the split", "train, validation or test, where the dataset states a split.",
+        Text("split", may_be_empty=True), lambda e: e.row.split or None),
     "ionic_step": _number(
         Kind.INTEGER, "ionic step", "Index in the run that gave the frame, from 0.",
         "ionic_step", lambda e: e.row.ionic_step),
@@ -251,6 +254,10 @@ OWN: dict[str, EntryProperty] = {
     "licence": _text(
         "licence", "SPDX identifier of the version's licence.",
         OfVersion(lambda v: v.licence, str), lambda e: e.version.licence or None),
+    "authors": EntryProperty(
+        Kind.LIST, "authors", "Of the dataset's version, in the order of citation, with their ORCID.",
+        Shown(), lambda e: list(e.version.authors) or None,
+        items=((Kind.STRING, "dim_authors", None),)),
 }  # fmt: skip
 
 PROPERTIES: dict[str, EntryProperty] = STANDARD | {f"{PREFIX}{n}": p for n, p in OWN.items()}

@@ -5,14 +5,18 @@ from __future__ import annotations
 import html
 import importlib
 import re
+from dataclasses import asdict
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core.cache import cache
 from django.db import connection
 from django.test import Client
+from django.utils import timezone
 
-from datasets.models import Composition, Frame
+from datasets.credits import Author
+from datasets.models import Composition, Dataset, Frame
 from datasets.optimade.definitions import definitions
 from datasets.optimade.doors import VisitorThrottle
 from datasets.optimade.properties import PROPERTIES
@@ -25,6 +29,7 @@ from datasets.services import (
     version_withdraw,
 )
 from datasets.services.planner import planner_refresh
+from datasets.splits import SplitRequest
 from tests.datasets.factories import make_dataset, make_exchange, make_frame, make_version
 
 BASE = "/optimade/v1"
@@ -67,6 +72,40 @@ def test_only_published_frames_of_public_datasets_are_shown(
         for frame in Frame.objects.all():
             data = client.get(f"{PAGE}/{frame.public_id}").json()["data"]
             assert (data is not None) == (str(frame.public_id) in expected)
+
+
+def test_an_embargo_keeps_frames_from_the_world_until_its_day(
+    client: Client, owner: Any, lab: Any
+) -> None:
+    version = make_version(owner, lab, "public")
+    frame = Frame.objects.filter(dataset=version.dataset).first()
+    tomorrow = timezone.localdate() + timedelta(days=1)
+    for day, open_to_all in ((tomorrow, False), (timezone.localdate(), True)):
+        Dataset.objects.filter(pk=version.dataset.pk).update(embargo_until=day)
+        assert bool(shown(client)) is open_to_all
+        one = client.get(f"{PAGE}/{frame.public_id}").json()["data"]
+        assert (one is not None) is open_to_all
+        found = shown(client, filter=f'_mlmd_dataset_id="{version.dataset.public_id}"')
+        assert bool(found) is open_to_all
+
+
+def test_entries_say_their_part_of_the_split_and_whom_to_thank(
+    client: Client, owner: Any, lab: Any
+) -> None:
+    authors = (Author("Carberry, Josiah", "0000-0002-1825-0097"), Author("Doe, Jane"))
+    dataset = make_dataset(owner, lab, "public", frames=[make_frame(i) for i in range(12)])
+    Dataset.objects.filter(pk=dataset.pk).update(authors=[asdict(author) for author in authors])
+    dataset.refresh_from_db()
+    dataset_publish(dataset=dataset, actor=owner, split=SplitRequest(0.2, 0.3, 1))
+    make_version(owner, lab, "public", frames=[make_frame(20)])
+    entries = shown(client)
+    for frame in Frame.objects.all():
+        assert entries[str(frame.public_id)]["_mlmd_split"] == (frame.split or None)
+    thanked = [e["_mlmd_authors"] for e in entries.values() if e["_mlmd_split"]]
+    assert thanked[0] == ["Carberry, Josiah (https://orcid.org/0000-0002-1825-0097)", "Doe, Jane"]
+    tests = shown(client, filter='_mlmd_split="test"')
+    assert tests.keys() == ids(Frame.objects.filter(split="test"))
+    assert len(shown(client, filter="_mlmd_split IS UNKNOWN")) == 1
 
 
 def test_the_newest_version_that_is_not_withdrawn_is_shown(
