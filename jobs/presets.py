@@ -22,21 +22,21 @@ class Preset:
 PLACEHOLDERS = ("GROUP", "USER")
 """Parts of proposed paths that a person replaces; a cluster with them is refused."""
 
+_FILES = "/work"  # the file system that compute nodes see; they don't see the home folders
 _WISTERIA = {
     "host": "wisteria.cc.u-tokyo.ac.jp",
     "port": 22,
     "scheduler": "pjm",
-    # Compute nodes see /work only, and containers need their job environment.
-    "work_dir": "/work/GROUP/USER/portal",
+    "work_dir": f"{_FILES}/GROUP/USER/portal",
     "container": "singularity",
     "setup": "module load singularity",
-    "directives": "-L jobenv=singularity",
+    "directives": "-L jobenv=singularity",  # containers start only in this job environment
     "mpi": "mpiexec -n {processes}",
     "poll_interval_s": 30,
 }
 _CODES = (
-    "mlmd @ /work/GROUP/USER/{machine}/mlmd.sif = mlmd\n"
-    "pw.x @ /work/GROUP/USER/{machine}/quantum-espresso.sif = pw.x"
+    "mlmd @ {files}/GROUP/USER/{machine}/mlmd.sif = mlmd\n"
+    "pw.x @ {files}/GROUP/USER/{machine}/quantum-espresso.sif = pw.x"
 )
 
 # Resource groups and limits of Wisteria/BDEC-01 as published in 2026; the centre's own list is
@@ -57,7 +57,7 @@ PRESETS = {
                 "regular-o nodes=2304 cores=48 memory=28 hours=24\n"
                 "debug-o nodes=144 cores=48 memory=28 hours=0.5"
             ),
-            "recipes": _CODES.format(machine="odyssey"),
+            "recipes": _CODES.format(files=_FILES, machine="odyssey"),
         },
     ),
     "wisteria-a": Preset(
@@ -76,7 +76,7 @@ PRESETS = {
                 "regular-a nodes=8 cores=72 gpus=8 memory=448 hours=24\n"
                 "debug-a nodes=1 cores=72 gpus=8 memory=448 hours=0.5"
             ),
-            "recipes": _CODES.format(machine="aquarius"),
+            "recipes": _CODES.format(files=_FILES, machine="aquarius"),
         },
     ),
     "ssh": Preset(
