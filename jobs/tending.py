@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import random
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
@@ -31,6 +32,7 @@ from jobs.transports import RemoteFile, Transport, connection
 log = logging.getLogger(__name__)
 
 SUBMISSIONS_PER_LOOK = 60
+WAITING_PER_LOOK = 60  # folders listed of runs that the queue knows as waiting
 QUEUE_TIMEOUT = 60.0  # s for a look at the queue
 RECORD_LIMIT = 4096  # bytes of an exit record
 IN_QUEUE = (State.SUBMITTED, State.RUNNING, State.CANCELLING)
@@ -83,9 +85,7 @@ class _Look:
         answer = self.transport.run(self.scheduler.queue_command(ids), timeout=QUEUE_TIMEOUT)
         queue = self.scheduler.parse_queue(answer, ids)
         # After the queue: a run that ends in between is missing there but has its record here.
-        folders = self.transport.survey(
-            [run_folder(job) for job in jobs if not _only_waits(job, queue.get(job.scheduler_id))]
-        )
+        folders = self.transport.survey([run_folder(job) for job in _worth_a_look(jobs, queue)])
         ended = {
             job.pk: f"{run_folder(job)}/{EXIT_FILE}" for job in jobs if _has_ended(job, folders)
         }
@@ -160,10 +160,18 @@ class _Look:
             log.info("job %s: %s", job.pk, error)
 
 
-def _only_waits(job: Job, entry: QueueEntry | None) -> bool:
-    """Whether the queue knows the run as one that hasn't started: its folder tells nothing new."""
-    is_queued = entry is not None and entry.state == QueueState.QUEUED
-    return is_queued and job.state == State.SUBMITTED
+def _worth_a_look(jobs: Sequence[Job], queue: Mapping[str, QueueEntry]) -> list[Job]:
+    """Return the runs whose folders are listed: of those that only wait, some in turns.
+
+    Not none of them: a run that has ended may be back in the queue, held there.
+    """
+    waiting, others = [], []
+    for job in jobs:
+        entry = queue.get(job.scheduler_id)
+        is_queued = entry is not None and entry.state == QueueState.QUEUED
+        only_waits = is_queued and job.state == State.SUBMITTED
+        (waiting if only_waits else others).append(job)
+    return others + random.sample(waiting, min(WAITING_PER_LOOK, len(waiting)))
 
 
 def _has_ended(job: Job, folders: Mapping[str, Sequence[RemoteFile]]) -> bool:

@@ -119,6 +119,10 @@ class FarSide:
         """Put the node back to work, as its operators do: Slurm drains it after accidents."""
         if "drain" in self.slurm.ask("sinfo", "-h", "-o", "%T"):
             self.slurm.ask("scontrol", "update", "NodeName=localhost", "State=RESUME")
+        for line in self.slurm.ask("squeue", "-h", "-t", "PD", "-o", "%i %r").splitlines():
+            number, _space, why = line.partition(" ")
+            if "held" in why:
+                self.slurm.ask("scontrol", "release", number)
 
     def listen(self) -> None:
         """Cut the connections when a submission asks for it."""
