@@ -22,6 +22,7 @@ from jobs.vault import seal
 from tests.faults.servers import missing
 
 _CONFIGURATION = """\
+{more}
 ListenAddress 127.0.0.1
 Port {port}
 HostKey {folder}/host_key
@@ -36,7 +37,6 @@ MaxStartups 100
 LogLevel VERBOSE
 Subsystem sftp internal-sftp
 SetEnv HOME={folder} {environment}
-{more}
 """
 
 
@@ -56,7 +56,7 @@ class Server:
         host_key: as it should be confirmed.
         key: private half that it accepts.
         public_key: the other half.
-        more: further lines of the configuration.
+        more: further lines of the configuration; what they say counts.
         environment: of its shells, beside a HOME of their own: start-up files of the person who
             runs the tests must not decide how they end.
     """
@@ -68,6 +68,7 @@ class Server:
     public_key: str
     more: tuple[str, ...] = ()
     environment: str = ""
+    program: str = ""
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
 
     @property
@@ -90,7 +91,7 @@ class Server:
         )
         log = self.folder / "log"
         self.process = subprocess.Popen(
-            [sshd_program(), "-D", "-f", path, "-E", log], stdin=subprocess.DEVNULL
+            [self.program or sshd_program(), "-D", "-f", path, "-E", log], stdin=subprocess.DEVNULL
         )
         deadline = time.monotonic() + 10
         while time.monotonic() < deadline:
@@ -141,9 +142,11 @@ def sshd_program() -> str:
 
 
 @contextmanager
-def running_server(folder: Path, *more: str, environment: str = "") -> Iterator[Server]:
+def running_server(
+    folder: Path, *more: str, environment: str = "", program: str = ""
+) -> Iterator[Server]:
     """Run an sshd as the current user until the block ends."""
-    sshd_program()
+    program = program or sshd_program()
     if os.getuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)  # sshd insists on it when it is root
     key, public_key = make_key()
@@ -156,7 +159,7 @@ def running_server(folder: Path, *more: str, environment: str = "") -> Iterator[
         (folder / name).write_text(text)
         (folder / name).chmod(0o600)
     host_key = " ".join(host_public.split()[:2])
-    server = Server(folder, free_port(), host_key, key, public_key, more, environment)
+    server = Server(folder, free_port(), host_key, key, public_key, more, environment, program)
     server.start()
     try:
         yield server
