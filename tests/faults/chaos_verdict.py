@@ -10,6 +10,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from jobs.files import INPUTS_FILE
 from jobs.moves import replay
 from tests.faults.chaos_jobs import Fate, Plan
 from tests.faults.chaos_site import WORKERS
@@ -69,8 +70,8 @@ def _state(plan: Plan, job: dict[str, Any], account: list[list[str]]) -> list[st
         return [f"failed without cause: {job['reason']} {account}"]
     if plan.fate in {Fate.STATUS, *STRANGERS} and state != "failed":
         return [f"is {state}"]
-    if plan.fate is Fate.CANCEL and state not in {"cancelled", "done", "failed"}:
-        return [f"is {state}"]
+    if plan.fate is Fate.CANCEL and state == "failed" and not _explained(job, account):
+        return [f"failed ({job['reason']}) where its owner cancelled it"]
     if (
         plan.fate is Fate.STATUS
         and "status 3" not in job["reason"]
@@ -168,7 +169,7 @@ def judge_leftovers(report: dict[str, Any], far: FarSide, site_dir: Path) -> lis
     wrong = [
         f"left behind on the portal: {path.relative_to(site_dir)}"
         for path in jobs_dir.rglob("*")
-        if path.name.startswith(".") or path.name.endswith(".part")
+        if (path.name.startswith(".") or path.name.endswith(".part")) and path.name != INPUTS_FILE
     ]
     known = {job["public_id"] for job in report["jobs"]}
     wrong += [f"folder of no run: {name}" for name in os.listdir(jobs_dir) if name not in known]

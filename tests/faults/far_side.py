@@ -123,6 +123,8 @@ class FarSide:
             number, _space, why = line.partition(" ")
             if "held" in why:
                 self.slurm.ask("scontrol", "release", number)
+            elif why == "BeginTime":
+                self.slurm.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
 
     def listen(self) -> None:
         """Cut the connections when a submission asks for it."""

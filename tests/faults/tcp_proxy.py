@@ -89,13 +89,15 @@ class Proxy:
             self._end(connection)
             return
         connection.writers.append(far_writer)
-        await asyncio.wait(
-            [
-                asyncio.create_task(self._pump(connection, reader, far_writer, "up")),
-                asyncio.create_task(self._pump(connection, far_reader, writer, "down")),
-            ],
-            return_when=asyncio.FIRST_COMPLETED,
-        )
+        # The end of the proxy itself cancels what still flows.
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(
+                [
+                    asyncio.create_task(self._pump(connection, reader, far_writer, "up")),
+                    asyncio.create_task(self._pump(connection, far_reader, writer, "down")),
+                ],
+                return_when=asyncio.FIRST_COMPLETED,
+            )
         self._end(connection)
 
     async def _pump(

@@ -24,7 +24,7 @@ threads = re.search(r"^#PJM --omp thread=(\d+)$", text, re.M)[1]
 bulk = re.search(r"^#PJM --bulk\n#PJM --sparam (\d+-\d+)$", text, re.M)
 array = [f"--array={bulk[1]}"] if bulk else []
 done = subprocess.run(
-    ["sbatch", "--parsable", f"--job-name={name}", f"--time={options['elapse']}",
+    ["sbatch", "--parsable", "--no-requeue", f"--job-name={name}", f"--time={options['elapse']}",
      f"--cpus-per-task={threads}", "--output=scheduler.log", *array,
      "--wrap", "PJM_JOBID=${SLURM_ARRAY_JOB_ID:-$SLURM_JOB_ID} "
                f"PJM_BULKNUM=$SLURM_ARRAY_TASK_ID exec sh ./{script}"],
