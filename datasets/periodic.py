@@ -60,7 +60,7 @@ def coverage_words(found: ElementCoverage) -> str:
     if found.force_min is not None and found.force_max is not None:
         said.append(
             _("largest forces %(low)s to %(high)s eV/Å")
-            % {"low": f"{found.force_min:.3g}", "high": f"{found.force_max:.3g}"}
+            % {"low": f"{round(found.force_min, 3):.3g}", "high": f"{found.force_max:.3g}"}
         )
     return ", ".join(said)
 

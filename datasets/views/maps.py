@@ -31,6 +31,7 @@ def _page(public_id: UUID, **_others: Any) -> str:
 
 
 @require_GET
+@says_refusals(_page)
 def dataset_map(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Show the map; the dataset's page fetches the same section."""
     dataset = visible_or_404(datasets_visible_to(request.user), public_id)

@@ -100,6 +100,9 @@ def test_an_unknown_colour_is_refused(page, dataset):
     answer = page.get(url, headers={"Accept": "application/json"})
     assert answer.status_code == 400
     assert "energy" in answer.json()["detail"]
+    map_page = reverse("datasets:map", args=[dataset.public_id])
+    text = page.get(f"{map_page}?colour=mood", follow=True).content.decode()
+    assert "“mood” isn&#x27;t possible" in text
 
 
 def test_a_map_that_is_not_drawn_yet_says_so_and_looks_again(page, owner, lab):
