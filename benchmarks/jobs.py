@@ -1,10 +1,13 @@
 """What the job machine costs: many one-second runs on a real Slurm, reached over a real SSH.
 
-    python benchmarks/jobs.py [--jobs 1000] [--processes 3] [--poll 2]
+    python benchmarks/jobs.py [--jobs 1000] [--processes 3] [--poll 2] [--bad]
+    python benchmarks/jobs.py --waiting 10000
 
 Starts an sshd and a Slurm of its own on the loopback (root, as the tests do), a worker and a beat on
 SQLite, creates the runs and waits. Counts SSH commands and logins in sshd's log, bytes and connections at
-a proxy, and database statements in the workers. Prints a table.
+a proxy, and database statements in the workers. Prints a table. With `--bad` a second cluster has as many
+runs and its connections hang all the time. `--waiting` times the periodic sweep, and the search for the next
+run, while so many runs wait for one cluster.
 """
 
 from __future__ import annotations
@@ -33,6 +36,8 @@ def main() -> None:
     parser.add_argument("--poll", type=float, default=2.0, help="s between two looks")
     parser.add_argument("--processors", type=int, default=64, help="that Slurm's node says it has")
     parser.add_argument("--database", choices=["sqlite", "postgres"], default="sqlite")
+    parser.add_argument("--bad", action="store_true", help="a second cluster hangs meanwhile")
+    parser.add_argument("--waiting", type=int, help="time sweeps over so many waiting runs")
     options = parser.parse_args()
     sys.path.insert(0, str(ROOT))
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(143))
@@ -43,6 +48,9 @@ def main() -> None:
         import django
 
         django.setup()
+        if options.waiting:
+            print(time_sweeps(options.waiting))
+            return
         from tests.faults import servers
 
         urls = [None, None]
@@ -74,14 +82,23 @@ def measure(stack: ExitStack, folder: Path, options: argparse.Namespace, urls: l
         plan = Plan(number, "slurm", Fate.WELL, 1.0, 2000, number + 1, 0.0)
         spec = spec_of(plan, far.ledger) | {"payload": 2000}
         jobs.append({"title": f"chaos {number}", "cluster": "slurm", "spec": spec, "pause": 0.0})
-    site.set_up([far.clusters()[0] | {"poll_interval_s": options.poll}], jobs)
+    clusters = [entry | {"poll_interval_s": options.poll} for entry in far.clusters()]
+    if options.bad:
+        far.proxies["second"].is_stalled = True
+        jobs = [
+            entry | {"cluster": name, "title": f"{entry['title']} {name}"}
+            for entry in jobs
+            for name in ("slurm", "pjm-plain")
+        ]
+    site.set_up([clusters[0], clusters[2]], jobs)
     began = time.time()
     with processor_time() as used:
         site.tend()
-        wait(site, options.jobs)
+        wait(site, options.jobs, len(jobs))
         used["site"] = sum(cpu_of(pid) for pid in site.all_processes())
     report = site.report_chaos()
     seconds = time.time() - began
+    report["jobs"] = [job for job in report["jobs"] if job["cluster"] == "slurm"]
     if any(job["state"] != "done" for job in report["jobs"]):
         raise SystemExit("not every run ended well")
     return {
@@ -97,11 +114,63 @@ def measure(stack: ExitStack, folder: Path, options: argparse.Namespace, urls: l
     }
 
 
-def wait(site: Any, count: int) -> None:
+def time_sweeps(count: int) -> str:
+    """Return how long a sweep takes, and to find the next run, in milliseconds."""
+    import uuid
+
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    from jobs import stepping, sweeping
+    from jobs.models import Cluster, Job
+    from labs.models import Lab, User
+
+    call_command("migrate", verbosity=0)
+    lab = Lab.objects.create(name="Bench")
+    owner = User.objects.create_user("bench@example.org", "a long pass phrase", name="Bench")
+    now = timezone.now()
+    clusters = [
+        Cluster.objects.create(name=name, owner=owner, lab=lab, transport="ssh")
+        for name in ("crowded", "other")
+    ]
+    for index, cluster in enumerate(clusters):
+        Job.objects.bulk_create(
+            (
+                Job(
+                    owner=owner,
+                    lab=lab,
+                    kind="chaos",
+                    cluster=cluster,
+                    state=("created", "staged", "submitted")[number % 3],
+                    state_changed_at=now,
+                    next_step_at=now,
+                    token=uuid.uuid4().hex,
+                )
+                for number in range(3 if index else count)
+            ),
+            batch_size=1000,
+        )
+    rows = []
+    for name, act in (
+        ("sweep", sweeping.sweep),
+        ("next run of the crowded cluster", lambda: stepping._next_on(clusters[0].pk)),
+        ("next run of the other cluster", lambda: stepping._next_on(clusters[1].pk)),
+    ):
+        times = []
+        for _turn in range(20):
+            began = time.perf_counter()
+            act()
+            times.append(1000 * (time.perf_counter() - began))
+        rows.append(f"| {name}, {count:,} runs wait | {statistics.median(times):.1f} ms |")
+    return "\n".join(["| | median |", "|---|---|", *rows])
+
+
+def wait(site: Any, count: int, created: int) -> None:
+    """Wait until `count` of the runs have ended."""
     while True:
         site.tend()
-        left = int(site.run("chaos-left", str(count)))
-        if left == 0:
+        left = int(site.run("chaos-left", str(created))) - (created - count)
+        if left <= 0:
             return
         print(f"{left} to go", flush=True)
         time.sleep(5)

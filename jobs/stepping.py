@@ -108,9 +108,10 @@ def _may_reach(job: Job, lease: Lease) -> bool:
     if is_away(cluster):
         put_off(job, lease, cluster.next_poll_at)
         return False
-    working = Job.objects.filter(lease_until__gt=timezone.now()).exclude(pk=job.pk)
-    others = [state for pk, state in working.values_list("cluster_id", "state") if pk == cluster.pk]
-    return sum(state in REMOTE for state in others) < settings.MLMD_STEPS_PER_CLUSTER
+    working = Job.objects.filter(
+        cluster=cluster, state__in=REMOTE, lease_until__gt=timezone.now()
+    ).exclude(pk=job.pk)
+    return working.count() < settings.MLMD_STEPS_PER_CLUSTER
 
 
 def put_off(job: Job, lease: Lease, until: datetime.datetime | None, message: str = "") -> None:
