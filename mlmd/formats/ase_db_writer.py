@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import uuid
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from ase.calculators.singlepoint import SinglePointCalculator
+from ase.calculators.calculator import all_properties
 from ase.constraints import FixAtoms, FixCartesian
+from ase.db.core import now
+from ase.db.row import AtomsRow
 from ase.db.sqlite import SQLite3Database
 from numpy.typing import NDArray
 
@@ -29,6 +32,7 @@ class AseDbSink(PathSink):
         super().__init__(path, energy)
         self._database = SQLite3Database(str(path), use_lock_file=False)
         self._database.__enter__()
+        self._latest: tuple[Calculation | None, dict[str, Any]] = (None, {})
 
     def write(self, frame: Frame) -> None:
         """Take one frame.
@@ -36,23 +40,46 @@ class AseDbSink(PathSink):
         Raises:
             InvalidInput: the energy asked for is not known.
         """
-        value = chosen_energy(frame, self.energy)
-        atoms = frame_to_atoms(frame)
-        if value is not None and atoms.calc is not None:
-            results = dict(atoms.calc.results) | {"energy": value}
-            atoms.calc = SinglePointCalculator(atoms, **results)
-        if frame.fixed is not None:
-            atoms.set_constraint(_constraints(frame.fixed))
+        row = _row(frame, chosen_energy(frame, self.energy))
         data: dict[str, Any] = {}
         if frame.calculation != Calculation():
-            data["calculation"] = calculation_to_document(frame.calculation)
+            data["calculation"] = self._document(frame.calculation)
         if frame.kind:
             data["kind"] = frame.kind  # a pair can't be any text
-        self._database.write(atoms, _pairs(frame), data)
+        self._database.write(row, _pairs(frame), data)
+
+    def _document(self, calculation: Calculation) -> dict[str, Any]:
+        known, document = self._latest
+        if known is not calculation:  # many frames in a row share one
+            document = calculation_to_document(calculation)
+            self._latest = calculation, document
+        return document
 
     def close(self) -> None:
         """Commit the last rows."""
         self._database.__exit__(None, None, None)
+
+
+def _row(frame: Frame, energy: float | None) -> AtomsRow:
+    """Return what ASE makes of atoms, without asking a calculator for each property it knows."""
+    atoms = frame_to_atoms(frame)
+    values: dict[str, Any] = {
+        "numbers": atoms.numbers,
+        "positions": atoms.positions,
+        "cell": atoms.cell,
+        "pbc": atoms.pbc,
+        "unique_id": uuid.uuid4().hex,
+        "ctime": now(),
+        "user": "",
+    }
+    if frame.fixed is not None:
+        values["constraints"] = [found.todict() for found in _constraints(frame.fixed)]
+    if atoms.calc is not None:
+        results = {k: v for k, v in atoms.calc.results.items() if k in all_properties}
+        values |= {"calculator": "unknown", "calculator_parameters": {}} | results
+        if energy is not None:
+            values["energy"] = energy
+    return AtomsRow(values)
 
 
 def _constraints(fixed: NDArray[np.bool_]) -> list[Any]:

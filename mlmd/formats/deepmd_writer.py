@@ -131,7 +131,9 @@ class DeepmdSink(PathSink):
     def _put(self, name: str, data: bytes) -> None:
         if self._zip is not None:
             entry = zipfile.ZipInfo(name, _NO_TIME)
-            entry.compress_type = zipfile.ZIP_DEFLATED
+            # The digits of measured numbers are noise: packing them takes long and saves nothing.
+            is_numbers = name.endswith(".npy")
+            entry.compress_type = zipfile.ZIP_STORED if is_numbers else zipfile.ZIP_DEFLATED
             self._zip.writestr(entry, data)
             return
         path = self.path / name
