@@ -23,6 +23,7 @@ COMMANDS = {
     "train": "train a neural-network potential",
     "predict": "energies and forces of structures with a potential",
     "md": "run molecular dynamics with a potential",
+    "lammps": "read what LAMMPS left in a run directory",
     "analyse": "g(r), diffusion and coordination of a trajectory",
     "export": "write a trajectory as extended XYZ or LAMMPS dump",
     "warm": "compile everything now, so that the first run starts at once",

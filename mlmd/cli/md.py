@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.json:
         print_json(result)
     else:
-        print(_describe(result))
+        print(describe_result(result))
     return 0
 
 
@@ -129,7 +129,8 @@ def _settings(arguments: argparse.Namespace) -> MDSettings:
     return replace(MDSettings(stages=(stage,)), **chosen)
 
 
-def _describe(result: MDResult) -> str:
+def describe_result(result: MDResult) -> str:
+    """Return the summary of a run as a table and sentences."""
     rows = [
         (
             stage.index + 1,
