@@ -13,6 +13,8 @@ from jobs.files import SiteFile, file_list
 from jobs.keys import fingerprint
 from jobs.models import Cluster, Credential, Job, JobMove
 from jobs.registration import ClusterSettings
+from jobs.resources import Asked
+from jobs.script_preview import ScriptPreview
 
 
 class JobMoveSerializer(serializers.ModelSerializer[JobMove]):
@@ -94,6 +96,29 @@ class ContinueSerializer(serializers.Serializer[Any]):
     walltime_s = serializers.IntegerField(
         required=False, min_value=1, help_text="time limit of the next attempt; none: as before"
     )
+
+
+class AskedSerializer(serializers.Serializer[Asked]):
+    """Resources for experts; what is left out is chosen by the portal."""
+
+    nodes = serializers.IntegerField(required=False, min_value=1)
+    processes = serializers.IntegerField(required=False, min_value=1, help_text="of MPI, a node")
+    gpus = serializers.IntegerField(required=False, min_value=0, help_text="of a node")
+    memory_mb = serializers.IntegerField(required=False, min_value=1, help_text="of a node")
+    walltime_s = serializers.IntegerField(required=False, min_value=60)
+    queue = serializers.CharField(required=False, max_length=80)
+    account = serializers.CharField(required=False, max_length=80)
+    continuations = serializers.IntegerField(
+        required=False, max_value=100, min_value=0, help_text="after the time limit, by itself"
+    )
+
+
+class ScriptPreviewSerializer(serializers.Serializer[ScriptPreview]):
+    """What would be handed over to the cluster."""
+
+    sentence = serializers.CharField(help_text="what is asked of the cluster, in words")
+    queue = serializers.CharField(help_text="empty where the cluster lists none")
+    script = serializers.CharField(help_text="with noughts for the run's number and folder")
 
 
 class JobLogSerializer(serializers.Serializer[Any]):

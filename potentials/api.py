@@ -14,7 +14,9 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from jobs.batch_api import BatchSerializer
 from jobs.files import job_folder
+from jobs.serializers import ScriptPreviewSerializer
 from jobs.services import job_cancel
 from labs.exceptions import Refused
 from labs.models import Lab, Scope
@@ -32,14 +34,18 @@ from potentials.selectors import (
 from potentials.serializers import (
     PotentialListSerializer,
     PotentialSerializer,
+    SimulationBatchSerializer,
     SimulationRequestSerializer,
     SimulationSerializer,
     StructureIdSerializer,
     StructureNameSerializer,
+    TrainingBatchSerializer,
     TrainingRequestSerializer,
     TrainingSerializer,
 )
+from potentials.services.batches import simulations_start, trainings_start
 from potentials.services.potentials import potential_delete, potential_update
+from potentials.services.scripts import simulation_script, training_script
 from potentials.services.simulations import (
     simulation_delete,
     simulation_start,
@@ -229,6 +235,42 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
 
+    @extend_schema(
+        summary="Start several trainings that differ in their seed",
+        request=TrainingBatchSerializer,
+        responses={201: BatchSerializer},
+    )
+    @action(detail=False, methods=["post"])
+    def batch(self, request: Request) -> Response:
+        asked = TrainingBatchSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = trainings_start(
+            owner=request.user,
+            lab=_lab(request),
+            request=training_request(request.user, asked.validated_data),
+            runs=asked.validated_data["runs"],
+        )
+        answer = BatchSerializer(made, context=self.get_serializer_context())
+        return Response(answer.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="See the script of a training before it is started",
+        request=TrainingRequestSerializer,
+        responses=ScriptPreviewSerializer,
+    )
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        asked = TrainingRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        shown = training_script(
+            user=request.user,
+            lab=_lab(request),
+            request=training_request(request.user, asked.validated_data),
+        )
+        if shown is None:
+            raise Refused(_("The script of this family is known only once its input is written."))
+        return Response(ScriptPreviewSerializer(shown).data)
+
     @extend_schema(summary="Delete a training that ended without a potential")
     def destroy(self, request: Request, public_id: str) -> Response:
         training_delete(training=self.get_object(), actor=request.user)
@@ -295,6 +337,38 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
             request=simulation_request(request.user, asked.validated_data),
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="Start several MD runs that differ in their temperature",
+        request=SimulationBatchSerializer,
+        responses={201: BatchSerializer},
+    )
+    @action(detail=False, methods=["post"])
+    def batch(self, request: Request) -> Response:
+        asked = SimulationBatchSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        made = simulations_start(
+            owner=request.user,
+            lab=_lab(request),
+            request=simulation_request(request.user, asked.validated_data),
+            temperatures=asked.validated_data["temperatures"],
+        )
+        answer = BatchSerializer(made, context=self.get_serializer_context())
+        return Response(answer.data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="See the script of an MD run before it is started",
+        request=SimulationRequestSerializer,
+        responses=ScriptPreviewSerializer,
+    )
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        asked = SimulationRequestSerializer(data=request.data)
+        asked.is_valid(raise_exception=True)
+        shown = simulation_script(
+            lab=_lab(request), request=simulation_request(request.user, asked.validated_data)
+        )
+        return Response(ScriptPreviewSerializer(shown).data)
 
     @extend_schema(summary="Delete an MD run that has ended")
     def destroy(self, request: Request, public_id: str) -> Response:

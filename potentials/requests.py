@@ -13,6 +13,7 @@ from datasets.selections import Selection
 from datasets.selectors import structures_visible_to
 from jobs.models import Cluster
 from jobs.offering import clusters_offering
+from jobs.resources import Asked
 from labs.exceptions import Refused
 from mlmd.md import settings_from_mapping
 from potentials.clusters import PROGRAM, clusters_for, default_threads, most_threads
@@ -55,6 +56,7 @@ def training_request(user: Any, values: Mapping[str, Any]) -> TrainingRequest:
         cluster=cluster,
         threads=_threads(cluster, values.get("threads")),
         visibility=values["visibility"],
+        asked=Asked(**values.get("resources", {})),
     )
 
 
@@ -82,6 +84,7 @@ def simulation_request(user: Any, values: Mapping[str, Any]) -> SimulationReques
         cluster=cluster,
         threads=_threads(cluster, values.get("threads")),
         visibility=values["visibility"],
+        asked=Asked(**values.get("resources", {})),
     )
 
 

@@ -8,7 +8,9 @@ from django.urls import reverse
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from jobs.batches import MOST_RUNS
 from jobs.models import Job
+from jobs.serializers import AskedSerializer
 from labs.models import Visibility
 from potentials.families import FAMILIES
 from potentials.models import Effort, Potential, Simulation, Training
@@ -183,7 +185,14 @@ class TrainingRequestSerializer(serializers.Serializer):
     )
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None)
     threads = serializers.IntegerField(required=False, min_value=1, max_value=1024)
+    resources = AskedSerializer(required=False, help_text="what to ask of the cluster")
     visibility = serializers.ChoiceField(choices=Visibility.values, default=Visibility.LAB.value)
+
+
+class TrainingBatchSerializer(TrainingRequestSerializer):
+    """Several trainings that differ in their seed."""
+
+    runs = serializers.IntegerField(min_value=2, max_value=MOST_RUNS)
 
 
 class SimulationSerializer(OwnedSerializer):
@@ -234,7 +243,19 @@ class SimulationRequestSerializer(serializers.Serializer):
     )
     cluster = serializers.UUIDField(required=False, allow_null=True, default=None)
     threads = serializers.IntegerField(required=False, min_value=1, max_value=1024)
+    resources = AskedSerializer(required=False, help_text="what to ask of the cluster")
     visibility = serializers.ChoiceField(choices=Visibility.values, default=Visibility.LAB.value)
+
+
+class SimulationBatchSerializer(SimulationRequestSerializer):
+    """Several MD runs that differ in their temperature."""
+
+    temperatures = serializers.ListField(
+        child=serializers.FloatField(min_value=0.1, max_value=1e6),
+        min_length=2,
+        max_length=MOST_RUNS,
+        help_text="K; one run each, in place of the stage's own",
+    )
 
 
 class StructureNameSerializer(serializers.Serializer):

@@ -13,9 +13,11 @@ from django.utils.translation import gettext_lazy
 from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms
 from jobs.offering import clusters_offering, usual_cluster
+from jobs.resource_forms import asked_of, check_fits, resource_fields, resource_initial
 from labs.models import Visibility
 from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
+from mlmd.launch import Resources
 from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mapping
 from mlmd.structure import bulk_repeats
 from potentials.choices import PotentialField, StructureField
@@ -26,6 +28,7 @@ from potentials.services.simulations import KIND, SimulationRequest, uncovered_e
 
 MOST_LISTED = 400  # structures offered in the list; older ones are reached from their page
 MOST_STAGES = 50
+RESOURCES = ("hours", "memory", "gpus", "queue", "account", "continuations")
 SKIPPED = ("threads",)  # asked for once, as the number of cores
 
 ENSEMBLES = {
@@ -60,6 +63,26 @@ def parse_repeats(text: str) -> tuple[int, int, int]:
         raise ValidationError(_("Three whole numbers from 1 to 100, for example 2 2 2."))
     a, b, c = (int(word) for word in words)
     return a, b, c
+
+
+def parse_temperatures(text: str) -> list[float]:
+    """Return the numbers of ``600 900, 1200``, K.
+
+    Raises:
+        ValidationError: a word is no temperature.
+    """
+    values = []
+    for word in re.split(r"[\s,;K]+", text.strip()):
+        if not word:
+            continue
+        try:
+            value = float(word)
+        except ValueError:
+            value = 0.0
+        if not 0.1 <= value <= 1e6:
+            raise ValidationError(_("Temperatures in K with spaces between, such as 600 900."))
+        values.append(value)
+    return values
 
 
 def _quiet(unit: str) -> forms.NumberInput:
@@ -186,6 +209,15 @@ class SimulationForm(forms.Form):
         help_text=gettext_lazy("Target of NPT; other ensembles don't use it."),
         widget=forms.NumberInput({"step": "any", "data-unit": "GPa", "data-expert": "true"}),
     )
+    temperatures = forms.CharField(
+        label=gettext_lazy("Further temperatures"),
+        required=False,
+        max_length=1000,
+        help_text=gettext_lazy(
+            "In K, such as 600 900 1200: one run each, started together as a batch."
+        ),
+        widget=forms.TextInput({"data-expert": "true", "data-unit": "K"}),
+    )
     cluster = forms.ModelChoiceField(
         label=gettext_lazy("Run on"), queryset=None, to_field_name="public_id"
     )
@@ -219,7 +251,11 @@ class SimulationForm(forms.Form):
         self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
+        self.fields.update(resource_fields(RESOURCES))
         self.fields.update(settings_fields(MDSettings, MDSettings(), skip=SKIPPED))
+
+    def clean_temperatures(self) -> list[float]:
+        return parse_temperatures(self.cleaned_data["temperatures"])
 
     def clean_repeats(self) -> tuple[int, int, int] | None:
         text = self.cleaned_data["repeats"]
@@ -246,7 +282,14 @@ class SimulationForm(forms.Form):
                 "cores": most_threads(cluster),
             }
             self.add_error("threads", message)
+        if not self.errors:
+            check_fits(self, cluster, Resources(threads=threads or 1))
         return cleaned
+
+    def batch_temperatures(self) -> list[float]:
+        """Return the temperatures of a batch, K; none where one run was asked for."""
+        further = self.cleaned_data["temperatures"]
+        return [self.cleaned_data["temperature"], *further] if further else []
 
     def settings(self, stages: StageRows) -> MDSettings:
         """Return the settings of a valid form.
@@ -271,6 +314,8 @@ class SimulationForm(forms.Form):
         return settings_from_mapping({**chosen, "stages": rows})
 
     def _own_name(self, values: dict[str, Any]) -> str:
+        if values["temperatures"]:
+            return str(values["structure"].name)[:90]
         return f"{values['structure'].name}, {values['temperature']:g} K"[:120]
 
     def request(self, stages: StageRows, parent: Simulation | None) -> SimulationRequest | None:
@@ -291,6 +336,7 @@ class SimulationForm(forms.Form):
             threads=values["threads"],
             visibility=values["visibility"],
             parent=parent,
+            asked=asked_of(values),
         )
 
 
@@ -324,6 +370,7 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
         "visibility": parent.visibility,
         "cluster": parent.job.cluster.public_id,
         "threads": parent.job.resources.get("threads"),
+        **resource_initial(parent.job.resources),
     }
     if only is not None:
         initial |= {

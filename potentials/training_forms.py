@@ -12,11 +12,14 @@ from django.utils.translation import gettext_lazy
 from datasets.filters import WITHOUT_TEST, FrameFilters
 from datasets.selections import Selection
 from datasets.selectors import state_splits, versions_usable_by
+from jobs.batches import MOST_RUNS
 from jobs.offering import usual_cluster
+from jobs.resource_forms import asked_of, check_fits, resource_fields, resource_initial
 from labs.exceptions import Refused
 from labs.models import Visibility
 from labs.settings_forms import plain_number, settings_fields, settings_values
 from mlmd.errors import MlmdError
+from mlmd.launch import Resources
 from potentials.choices import VersionField
 from potentials.clusters import clusters_for, default_threads, missing_words, most_threads
 from potentials.families import FAMILIES, Family
@@ -24,6 +27,7 @@ from potentials.models import Effort, Training
 from potentials.requests import family_settings
 from potentials.services.trainings import KIND, TrainingRequest
 
+RESOURCES = ("hours", "memory", "gpus", "queue", "account", "continuations")
 PREFIX = "set-"  # in front of the family's settings, which could share a name with ours
 SKIPPED = ("threads",)  # asked for once, as the number of cores
 EXPERT = {"data-expert": "true"}
@@ -85,13 +89,21 @@ class TrainingForm(forms.Form):
         min_value=1,
         widget=forms.NumberInput(EXPERT),
     )
+    runs = forms.IntegerField(
+        label=gettext_lazy("Runs with other seeds"),
+        required=False,
+        min_value=1,
+        max_value=MOST_RUNS,
+        help_text=gettext_lazy("More than one start together as a batch, each with the next seed."),
+        widget=forms.NumberInput(EXPERT),
+    )
     leave_out_test = forms.BooleanField(
         label=gettext_lazy("Leave out the test frames of the stated split"),
         required=False,
         initial=True,
         help_text=gettext_lazy(
-            "Versions may state which frames are for testing. A potential that never saw them can "
-            "be judged by them."
+            "Versions may state which frames are for testing: a potential that never saw them can be "
+            "judged by them."
         ),
         widget=forms.CheckboxInput(EXPERT),
     )
@@ -114,6 +126,7 @@ class TrainingForm(forms.Form):
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields["family"].choices = [(f.name, f.engine) for f in FAMILIES.values()]
+        self.fields.update(resource_fields(RESOURCES))
         for family in FAMILIES.values():
             self._add_settings(family)
 
@@ -152,6 +165,8 @@ class TrainingForm(forms.Form):
         if cluster and family and (lacking := missing_words(cluster, family)):
             self.add_error("family", lacking)
         if not self.errors:
+            check_fits(self, cluster, Resources(threads=threads or 1))
+        if not self.errors:
             try:
                 cleaned["settings"] = self._settings(cleaned)
                 cleaned["selection"] = self._selection(cleaned)
@@ -172,6 +187,7 @@ class TrainingForm(forms.Form):
             threads=values["threads"],
             visibility=values["visibility"],
             parent=parent,
+            asked=asked_of(values),
         )
 
     def _own_name(self, versions: Any) -> str:
@@ -217,6 +233,7 @@ def training_initial(parent: Training) -> dict[str, Any]:
         "visibility": parent.visibility,
         "cluster": parent.job.cluster.public_id,
         "threads": parent.job.resources.get("threads"),
+        **resource_initial(parent.job.resources),
         "kind": ", ".join(filters.get("kind", [])),
         "functional": ", ".join(filters.get("functional", [])),
         "atoms_max": filters.get("atoms_max"),

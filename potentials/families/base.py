@@ -141,6 +141,8 @@ class Family:
         codes: what a cluster needs recipes for.
         makes: family that its potentials belong to in the catalog; empty for its own.
         processes: whether cores are MPI processes; else threads of one process.
+        launch: (settings, frames, atoms, elements, cores) → what `prepare` will say to launch;
+            None where only preparing tells.
     """
 
     name: str
@@ -161,6 +163,7 @@ class Family:
     codes: tuple[str, ...] = ("mlmd",)
     makes: str = ""
     processes: bool = False
+    launch: Callable[[Any, int, int, int, int], Launch] | None = None
 
     @property
     def catalog_name(self) -> str:

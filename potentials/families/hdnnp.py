@@ -21,6 +21,7 @@ from mlmd.hdnnp.training import (
     TrainingSpec,
     collect,
     estimate_seconds,
+    launch_of,
     prepare,
     preset,
     settings_from,
@@ -161,4 +162,5 @@ HDNNP = Family(
     lammps_lines=lambda card: "\n".join(pair_lines(card)),
     read_curve=_read_curve,
     engine=_("mlmd: our own, on any cluster that has mlmd"),
+    launch=launch_of,
 )

@@ -95,7 +95,7 @@ def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Trainin
         spec={"family": family.name, "frames": facts.frames, "data": checksum},
         cluster=request.cluster,
         resources=request.asked.over(
-            replace(_cores(family, request.threads), walltime_s=training_walltime(seconds))
+            replace(cores_of_family(family, request.threads), walltime_s=training_walltime(seconds))
         ),
         visibility=request.visibility,
         parent=request.parent.job if request.parent else None,
@@ -183,7 +183,7 @@ def training_delete(*, training: Training, actor: Any) -> None:
     job_delete(job=job, actor=actor)
 
 
-def _cores(family: Family, count: int) -> Resources:
+def cores_of_family(family: Family, count: int) -> Resources:
     """Return so many cores as the family's program uses them."""
     return Resources(processes=count) if family.processes else Resources(threads=count)
 

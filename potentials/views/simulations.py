@@ -26,6 +26,8 @@ from potentials.names import file_stem
 from potentials.player import player_payload
 from potentials.run_words import extrapolation_words, run_warnings, summary_rows
 from potentials.selectors import potentials_visible_to, simulations_visible_to
+from potentials.services.batches import simulations_start
+from potentials.services.scripts import simulation_script
 from potentials.services.simulations import (
     simulation_delete,
     simulation_start,
@@ -52,8 +54,14 @@ def simulate(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid() and stages.is_valid():
         asked = form.request(stages, parent)
         if asked is not None:
+            temperatures = form.batch_temperatures()
+            started = {"owner": request.user, "lab": request.lab, "request": asked}
             try:
-                row = simulation_start(owner=request.user, lab=request.lab, request=asked)
+                if temperatures:
+                    batch = simulations_start(**started, temperatures=temperatures)
+                    messages.success(request, _("The MD runs have been started."))
+                    return redirect("jobs:batch", batch.public_id)
+                row = simulation_start(**started)
             except (Refused, MlmdError) as error:
                 form.add_error(None, str(error))
             else:
@@ -77,7 +85,7 @@ def simulate(request: HttpRequest) -> HttpResponse:
 def simulate_preview(request: HttpRequest) -> HttpResponse:
     form = SimulationForm(request.POST, user=request.user)
     stages = StageFormSet(request.POST, prefix="stages")
-    plan, problem = None, ""
+    plan, script, problem = None, None, ""
     valid = form.is_valid()
     if not valid or not stages.is_valid():
         problem = _("Needs another look: %(fields)s.") % {
@@ -93,11 +101,13 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
                 settings=form.settings(stages),
                 threads=values["threads"],
             )
+            asked = form.request(stages, None)
+            if asked is not None and request.lab is not None:
+                script = simulation_script(lab=request.lab, request=asked)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    return render(
-        request, "potentials/_simulation_preview.html", {"plan": plan, "problem": problem}
-    )
+    context = {"plan": plan, "script": script, "problem": problem}
+    return render(request, "potentials/_simulation_preview.html", context)
 
 
 @require_GET

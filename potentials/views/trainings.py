@@ -24,6 +24,8 @@ from potentials.families import FAMILIES
 from potentials.models import Potential, Training
 from potentials.names import file_stem
 from potentials.selectors import trainings_visible_to
+from potentials.services.batches import trainings_start
+from potentials.services.scripts import training_script
 from potentials.services.trainings import training_delete, training_start
 from potentials.training_curves import curve_of, curve_response, training_progress
 from potentials.training_forms import TrainingForm, training_initial
@@ -39,10 +41,16 @@ def train(request: HttpRequest) -> HttpResponse:
         initial = {"versions": chosen}
     form = TrainingForm(request.POST or None, user=request.user, initial=initial)
     if request.method == "POST" and form.is_valid():
+        asked, runs = form.request(parent), form.cleaned_data["runs"] or 1
+        started = {"owner": request.user, "lab": request.lab, "request": asked}
         try:
-            training = training_start(
-                owner=request.user, lab=request.lab, request=form.request(parent)
-            )
+            if runs > 1:
+                batch = trainings_start(**started, runs=runs)
+                messages.success(
+                    request, _("%(count)d trainings have been started.") % {"count": runs}
+                )
+                return redirect("jobs:batch", batch.public_id)
+            training = training_start(**started)
         except (Refused, MlmdError) as error:
             form.add_error(None, str(error))
         else:
@@ -63,7 +71,7 @@ def train(request: HttpRequest) -> HttpResponse:
 def train_preview(request: HttpRequest) -> HttpResponse:
     form = TrainingForm(request.POST, user=request.user)
     form.is_valid()
-    plan, problem = None, ""
+    plan, script, problem = None, None, ""
     if "versions" in form.errors:
         problem = _("Choose at least one dataset version to see what will happen.")
     elif form.errors:
@@ -78,9 +86,12 @@ def train_preview(request: HttpRequest) -> HttpResponse:
                 settings=asked.settings,
                 threads=asked.threads,
             )
+            if request.lab is not None:
+                script = training_script(user=request.user, lab=request.lab, request=asked)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    return render(request, "potentials/_train_preview.html", {"plan": plan, "problem": problem})
+    context = {"plan": plan, "script": script, "problem": problem}
+    return render(request, "potentials/_train_preview.html", context)
 
 
 @require_POST

@@ -16,16 +16,16 @@ from labs.exceptions import Refused
 from labs.models import Role
 from tests.jobs.factories import KIND, make_job, make_user
 
-SLOW = {"steps": 40, "step_s": 0.1}
+SLOW = {"steps": 30, "step_s": 0.05}
 
 
-def start(owner, lab, walltime_s: int, **asked: object) -> Job:
+def start(owner, lab, walltime_s: int, steps: int = 30, **asked: object) -> Job:
     return job_create(
         owner=owner,
         lab=lab,
         kind=KIND,
         title="Steps",
-        spec=SLOW,
+        spec={**SLOW, "steps": steps},
         resources={"walltime_s": walltime_s, **asked},
     )
 
@@ -35,7 +35,7 @@ def log(job: Job) -> str:
 
 
 def test_a_run_that_met_its_limit_goes_on_where_it_stopped(owner, lab, cluster, until):
-    job = until(start(owner, lab, walltime_s=2), State.FAILED)
+    job = until(start(owner, lab, walltime_s=1), State.FAILED)
     assert may_continue(job)
     reached = int((job_folder(job) / "state").read_text())
     assert 0 < reached < SLOW["steps"]
@@ -49,7 +49,7 @@ def test_a_run_that_met_its_limit_goes_on_where_it_stopped(owner, lab, cluster, 
 
 
 def test_a_run_goes_on_by_itself_as_often_as_it_may(owner, lab, cluster, until):
-    job = until(start(owner, lab, walltime_s=2, continuations=9), State.DONE, seconds=40)
+    job = until(start(owner, lab, walltime_s=1, continuations=9), State.DONE, seconds=40)
     assert job.attempt > 1
     assert job.continuations == 9 - (job.attempt - 1)
     assert "begins at 0" not in log(job)
@@ -58,16 +58,13 @@ def test_a_run_goes_on_by_itself_as_often_as_it_may(owner, lab, cluster, until):
 
 
 def test_the_last_attempt_that_may_go_on_fails_and_says_so(owner, lab, cluster, until):
-    job = start(owner, lab, walltime_s=1, continuations=1)
-    job = until(job, State.FAILED, seconds=40)
-    while job.attempt < 2:
-        job = until(job, State.FAILED, seconds=40)
+    job = until(start(owner, lab, walltime_s=1, steps=2000, continuations=1), State.FAILED)
     assert (job.attempt, job.continuations) == (2, 0)
     assert Notice.objects.get().outcome == State.FAILED
 
 
 def test_a_retry_begins_at_the_beginning(owner, lab, cluster, until):
-    job = until(start(owner, lab, walltime_s=2), State.FAILED)
+    job = until(start(owner, lab, walltime_s=1), State.FAILED)
     job_retry(job=job, actor=owner)
     job = until(job, State.FAILED)
     assert job.continued_from is None

@@ -357,6 +357,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     ),
     "potentials:training-delete": (change("training"),),
     "api:training-detail": (read("training"), change("training", "delete")),
+    "api:training-batch": (create(name="New", versions=["<version>"], effort="quick", runs=2),),
+    "api:training-preview": (OWN_POST,),
     "api:training-cancel": (change("training"),),
     "api:training-curve": (read("training"),),
     "api:training-log": (read("training"),),
@@ -380,6 +382,16 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     ),
     "potentials:simulation-delete": (change("simulation"),),
     "api:simulation-detail": (read("simulation"), change("simulation", "delete")),
+    "api:simulation-batch": (
+        create(
+            name="New",
+            potential="<potential>",
+            structure="<structure>",
+            settings={"stages": [{"steps": 10, "temperature_start": 300}]},
+            temperatures=[300, 600],
+        ),
+    ),
+    "api:simulation-preview": (OWN_POST,),
     "api:simulation-cancel": (change("simulation"),),
     "api:simulation-log": (read("simulation"),),
     "api:simulation-structure": (

@@ -1,0 +1,76 @@
+"""What would be handed over to a cluster, before a run is started."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from jobs.resources import asking
+from jobs.script_preview import ScriptPreview, script_preview
+from labs.models import Lab
+from mlmd.launch import Resources
+from mlmd.md.launching import launch_of
+from potentials.data_facts import data_facts
+from potentials.estimates import simulation_seconds, simulation_walltime, training_walltime
+from potentials.families import FAMILIES
+from potentials.services import simulations, trainings
+from potentials.services.simulations import SimulationRequest
+from potentials.services.trainings import TrainingRequest, cores_of_family
+
+
+def training_resources(request: TrainingRequest, seconds: float) -> dict[str, Any]:
+    """Return what a training asks of its cluster.
+
+    Args:
+        request: what a person asks for.
+        seconds: about how long it takes.
+    """
+    cores = cores_of_family(FAMILIES[request.family], request.threads)
+    return request.asked.over(replace(cores, walltime_s=training_walltime(seconds)))
+
+
+def training_script(*, user: Any, lab: Lab, request: TrainingRequest) -> ScriptPreview | None:
+    """Return the script of a training; None for families that know it only once prepared.
+
+    Raises:
+        Refused: it fits in no queue, or not within the lab's limits.
+        mlmd.errors.InvalidInput: the cluster can't start the program.
+    """
+    family = FAMILIES[request.family]
+    if family.launch is None:
+        return None
+    facts = data_facts(request.selection, user)
+    size = (request.settings, facts.frames, facts.atoms, len(facts.elements), request.threads)
+    asked = training_resources(request, family.estimate_seconds(*size))
+    return script_preview(
+        lab=lab,
+        kind=trainings.KIND,
+        cluster=request.cluster,
+        asked=asked,
+        launch=asking(family.launch(*size), asked),
+    )
+
+
+def simulation_script(*, lab: Lab, request: SimulationRequest) -> ScriptPreview:
+    """Return the script of an MD run.
+
+    Raises:
+        Refused: it fits in no queue, or not within the lab's limits.
+        mlmd.errors.InvalidInput: the cluster can't start the program.
+    """
+    a, b, c = request.repeats
+    seconds = simulation_seconds(
+        request.potential,
+        request.structure.n_atoms * a * b * c,
+        request.settings.total_steps,
+        request.threads,
+    )
+    usual = Resources(threads=request.threads, walltime_s=simulation_walltime(seconds))
+    asked = request.asked.over(usual)
+    return script_preview(
+        lab=lab,
+        kind=simulations.KIND,
+        cluster=request.cluster,
+        asked=asked,
+        launch=asking(launch_of(usual), asked),
+    )
