@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from datasets.api.datasets import DatasetViewSet, VersionViewSet
 from datasets.api.frames import FrameViewSet
+from datasets.api.pseudopotentials import PseudoFamilyViewSet
 from datasets.api.searches import SavedSearchViewSet
 from datasets.api.structure_sets import StructureSetViewSet
 from datasets.api.structures import StructureViewSet
@@ -19,5 +20,6 @@ router.register("versions", VersionViewSet, basename="version")
 router.register("frames", FrameViewSet, basename="frame")
 router.register("saved-searches", SavedSearchViewSet, basename="saved-search")
 router.register("uploads", UploadViewSet, basename="upload")
+router.register("pseudo-families", PseudoFamilyViewSet, basename="pseudo-family")
 router.register("dft", DftViewSet, basename="dft")
 urlpatterns: list[URLPattern | URLResolver] = router.urls

@@ -256,3 +256,35 @@ class StructureSetForm(forms.Form):
             if not described[name.removeprefix(SET_PREFIX)].expert:
                 field.widget.attrs.pop("data-expert", None)
         self.fields.update(added)
+
+
+class ManyFilesField(forms.FileField):
+    """Any number of files; clean data is the list of them."""
+
+    widget = ManyFilesInput
+
+    def clean(self, data: Any, initial: Any = None) -> list[Any]:
+        return [super(ManyFilesField, self).clean(file, initial) for file in data or []]
+
+
+class PseudoFamilyForm(forms.Form):
+    """A new family of pseudopotentials; its files come with the same request."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=120, help_text=_("Such as SSSP 1.3 PBE efficiency.")
+    )
+    licence = forms.CharField(
+        label=_("Licence"), required=False, max_length=120, help_text=_("Such as CC-BY-4.0.")
+    )
+    source = forms.CharField(
+        label=_("Source"), required=False, max_length=400, help_text=_("An address or citation.")
+    )
+    visibility = forms.ChoiceField(
+        label=_("Who can see it"), choices=Visibility.choices, initial=Visibility.LAB
+    )
+    files = ManyFilesField(
+        label=_("UPF files"),
+        required=False,
+        widget=ManyFilesInput({"multiple": True}),
+        help_text=_("One for each element, all made for the same functional; more can follow."),
+    )

@@ -9,6 +9,7 @@ from datasets.views import (
     maps,
     outliers,
     plots,
+    pseudopotentials,
     schema,
     searches,
     structure_sets,
@@ -69,6 +70,30 @@ urlpatterns: list[URLPattern | URLResolver] = [
         "data/<uuid:public_id>/structures/",
         structure_sets.structure_set_of_frames,
         name="frames-structures",
+    ),
+    path("pseudopotentials/", pseudopotentials.pseudo_families, name="pseudo-families"),
+    path(
+        "pseudopotentials/<uuid:public_id>/", pseudopotentials.pseudo_family, name="pseudo-family"
+    ),
+    path(
+        "pseudopotentials/<uuid:public_id>/add/",
+        pseudopotentials.pseudo_files_add,
+        name="pseudo-files-add",
+    ),
+    path(
+        "pseudopotentials/<uuid:public_id>/files/<str:element>/",
+        pseudopotentials.pseudo_file,
+        name="pseudo-file",
+    ),
+    path(
+        "pseudopotentials/<uuid:public_id>/visibility/",
+        pseudopotentials.pseudo_family_visibility,
+        name="pseudo-family-visibility",
+    ),
+    path(
+        "pseudopotentials/<uuid:public_id>/delete/",
+        pseudopotentials.pseudo_family_remove,
+        name="pseudo-family-delete",
     ),
     path("structures/compute/", dft.dft_new, name="dft-new"),
     path("structures/compute/preview/", dft.dft_preview, name="dft-preview"),

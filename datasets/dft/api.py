@@ -22,7 +22,7 @@ from datasets.dft.services import (
     dft_runs_visible_to,
     dft_start,
 )
-from datasets.models import Dataset, Structure, StructureSet
+from datasets.models import Dataset, PseudoFamily, Structure, StructureSet
 from datasets.services.access import creation_check
 from jobs.models import Job
 from jobs.selectors import clusters_usable_by
@@ -79,6 +79,7 @@ class DftStartSerializer(serializers.Serializer):
     code = serializers.ChoiceField(list(CODES), default="espresso")
     protocol = serializers.ChoiceField(list(Protocol), default=Protocol.MODERATE)
     settings = serializers.DictField(default=dict, help_text="Changes to the protocol.")
+    family = serializers.UUIDField(required=False, help_text="Of pseudopotentials (pw.x).")
     dataset = serializers.UUIDField(required=False, help_text="Takes the frames; none: a new one.")
     dataset_name = serializers.CharField(default="", allow_blank=True, max_length=200)
     cluster = serializers.UUIDField(required=False, help_text="None: the portal's machine.")
@@ -137,6 +138,9 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
             structures += found.members.order_by("pk")
         dataset = values.pop("dataset", None)
         cluster = values.pop("cluster", None)
+        if family := values.pop("family", None):
+            families = PseudoFamily.objects.visible_to(request.user)
+            values["family"] = visible_or_404(families, family)
         started = DftRequest(
             structures=structures,
             settings=code_named(values["code"]).protocol_settings(

@@ -12,6 +12,8 @@ from django.conf import settings as site
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from datasets.models import PseudoFamily, PseudoFile
+from datasets.services.pseudopotentials import family_table, pseudo_path
 from jobs.clusters import recipes_of
 from jobs.models import Cluster
 from labs.exceptions import Refused
@@ -50,13 +52,14 @@ class DftCode:
         preset_fields: settings that a protocol decides.
         protocols: protocol → what it means, in words.
         protocol_settings: protocol and changes → settings.
-        potentials: cluster, elements and settings → what each element gets; refuses where the
-            program or a potential is missing.
+        potentials: cluster, elements, settings and a family of pseudopotentials (None for the
+            site's) → what each element gets; refuses where the program or a potential is missing.
         estimate: structures, settings, potentials and cores → seconds.
         inputs: a structure, settings, potentials and resources → name and text of its files.
         prepare: cluster, structures, settings, potentials, resources and folder → launch.
         collect: folder → what became of each structure.
         used: folder → what the run noted about its potentials.
+        hint: settings and potentials → what a person should think about; empty for nothing.
     """
 
     name: str
@@ -66,7 +69,7 @@ class DftCode:
     preset_fields: Collection[str]
     protocols: Mapping[str, Any]
     protocol_settings: Callable[..., Any]
-    potentials: Callable[[Cluster, Collection[str], Any], Potentials]
+    potentials: Callable[[Cluster, Collection[str], Any, PseudoFamily | None], Potentials]
     estimate: Callable[[Sequence[Atoms], Any, Potentials, int], float]
     inputs: Callable[[Atoms, Any, Potentials, Resources], list[tuple[str, str]]]
     prepare: Callable[
@@ -74,6 +77,7 @@ class DftCode:
     ]
     collect: Callable[[Path], list[StructureResult]]
     used: Callable[[Path], dict[str, dict[str, str]]]
+    hint: Callable[[Any, Potentials], str]
 
 
 def site_pseudopotentials() -> dict[str, Pseudopotential]:
@@ -81,7 +85,9 @@ def site_pseudopotentials() -> dict[str, Pseudopotential]:
     return pseudopotential_table(pseudopotential_folders(Path(site.PSEUDO_DIR)))
 
 
-def _espresso_potentials(cluster: Cluster, elements: Collection[str], settings: Any) -> Potentials:
+def _espresso_potentials(
+    cluster: Cluster, elements: Collection[str], settings: Any, family: PseudoFamily | None
+) -> Potentials:
     if espresso.PROGRAM not in recipes_of(cluster):
         raise Refused(
             _(
@@ -90,14 +96,41 @@ def _espresso_potentials(cluster: Cluster, elements: Collection[str], settings: 
             )
             % {"cluster": cluster}
         )
-    files = pseudopotentials_for(elements, site_pseudopotentials())
+    table = site_pseudopotentials() if family is None else family_table(family)
+    files = pseudopotentials_for(elements, table, family.name if family else "")
     return {e: {"name": file.name, "sha256": file.sha256} for e, file in files.items()}
+
+
+def _chosen_files(potentials: Potentials) -> dict[str, Pseudopotential]:
+    """Return the files that were chosen, found by their hash wherever they are by now.
+
+    Raises:
+        Refused: one is gone, or was replaced by another.
+    """
+    hashes = [file["sha256"] for file in potentials.values()]
+    kept = {row.sha256: row for row in PseudoFile.objects.filter(sha256__in=hashes)}
+    site_files = site_pseudopotentials()
+    found = {}
+    for element, file in potentials.items():
+        row = kept.get(file["sha256"])
+        if row is not None:
+            path = pseudo_path(row.sha256)
+            found[element] = Pseudopotential(
+                element, path, row.sha256, row.valence, row.cutoff, file["name"]
+            )
+        elif element in site_files and site_files[element].sha256 == file["sha256"]:
+            found[element] = site_files[element]
+        else:
+            raise Refused(
+                _("The pseudopotential of %s was replaced since; start the run anew.") % element
+            )
+    return found
 
 
 def _espresso_estimate(
     atoms: Sequence[Atoms], settings: Any, potentials: Potentials, cores: int
 ) -> float:
-    return espresso.estimate_seconds(atoms, settings, site_pseudopotentials(), cores)
+    return espresso.estimate_seconds(atoms, settings, _chosen_files(potentials), cores)
 
 
 def _espresso_inputs(
@@ -115,16 +148,24 @@ def _espresso_prepare(
     resources: Resources,
     folder: Path,
 ) -> Launch:
-    files = pseudopotentials_for(potentials, site_pseudopotentials())
-    for element, file in files.items():
-        if file.sha256 != potentials[element]["sha256"]:
-            raise Refused(
-                _("The pseudopotential of %s was replaced since; start the run anew.") % element
-            )
+    files = _chosen_files(potentials)
     return espresso.prepare(espresso.EspressoSpec(structures, settings, files, resources), folder)
 
 
-def _vasp_potentials(cluster: Cluster, elements: Collection[str], settings: Any) -> Potentials:
+def _espresso_hint(settings: Any, potentials: Potentials) -> str:
+    suggested = [file.cutoff or 0.0 for file in _chosen_files(potentials).values()]
+    most = max(suggested, default=0.0)
+    if most <= settings.cutoff:
+        return ""
+    return _("The files suggest a cutoff of at least %(most).0f Ry; it is %(cutoff)g Ry.") % {
+        "most": most,
+        "cutoff": settings.cutoff,
+    }
+
+
+def _vasp_potentials(
+    cluster: Cluster, elements: Collection[str], settings: Any, family: PseudoFamily | None
+) -> Potentials:
     recipes = recipes_of(cluster)
     if vasp.PROGRAM not in recipes:
         raise Refused(
@@ -191,6 +232,7 @@ CODES: Mapping[str, DftCode] = {
         prepare=_espresso_prepare,
         collect=espresso.collect,
         used=lambda folder: {},
+        hint=_espresso_hint,
     ),
     "vasp": DftCode(
         name="vasp",
@@ -212,6 +254,7 @@ CODES: Mapping[str, DftCode] = {
         prepare=_vasp_prepare,
         collect=vasp.collect,
         used=_vasp_used,
+        hint=lambda settings, potentials: "",
     ),
 }
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import UUID
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from datasets.dft.codes import CODES
 from datasets.dft.services import KIND, DftRequest
-from datasets.models import Dataset, Structure, StructureSet
+from datasets.models import Dataset, PseudoFamily, Structure, StructureSet
 from jobs.offering import clusters_offering, usual_cluster
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
@@ -20,6 +22,15 @@ from mlmd.errors import MlmdError
 
 EXPERT = {"data-expert": "true"}
 PREFIX = "set-"
+
+
+def is_uuid(word: str) -> bool:
+    """Whether a word can be the public id of something."""
+    try:
+        UUID(word)
+    except ValueError:
+        return False
+    return True
 
 
 class DftForm(forms.Form):
@@ -41,6 +52,13 @@ class DftForm(forms.Form):
         label=_("Protocol"),
         choices=[],
         initial=Protocol.MODERATE.value,
+    )
+    family = forms.ModelChoiceField(
+        label=_("Pseudopotentials"),
+        queryset=None,
+        required=False,
+        to_field_name="public_id",
+        empty_label=_("the site's own"),
     )
     dataset = forms.ModelChoiceField(
         label=_("Dataset that takes the frames"),
@@ -105,8 +123,9 @@ class DftForm(forms.Form):
         self.fields["code"].initial = self.code.name
         self.fields["protocol"].choices = list(self.code.protocols.items())  # type: ignore[attr-defined]
         querysets = {
-            "structures": Structure.objects.visible_to(user).order_by("-pk"),
+            "structures": self._structures(user).order_by("-pk"),
             "structure_set": StructureSet.objects.visible_to(user),
+            "family": PseudoFamily.objects.visible_to(user),
             "dataset": Dataset.objects.editable_by(user).filter(withdrawn_at=None),
             "cluster": clusters_usable_by(user),
         }
@@ -114,6 +133,8 @@ class DftForm(forms.Form):
             field = self.fields[name]
             if isinstance(field, forms.ModelChoiceField):
                 field.queryset = queryset
+        if self.code.name != "espresso":
+            del self.fields["family"]
         able = clusters_offering(user, self.code.program)
         self.fields["cluster"].initial = usual_cluster(user, KIND, able)
         self.fields.update(
@@ -126,6 +147,19 @@ class DftForm(forms.Form):
         )
         for name in self.code.preset_fields:
             self.fields[PREFIX + name].widget.attrs["data-default"] = _("as the protocol says")
+
+        if not able.exists():
+            words = _("no cluster has %(program)s yet") % {"program": self.code.program}
+            self.fields["cluster"].empty_label = words  # type: ignore[attr-defined]
+
+    def _structures(self, user: Any) -> Any:
+        """Return what may be chosen one by one: no members of sets, unless they were named."""
+        named = self.initial.get("structures") or []
+        if self.is_bound and hasattr(self.data, "getlist"):
+            named = self.data.getlist("structures")
+        seen = Structure.objects.visible_to(user)
+        named = [word for word in named if is_uuid(str(word))]
+        return seen.filter(Q(member_of=None) | Q(public_id__in=named))
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
@@ -158,4 +192,5 @@ class DftForm(forms.Form):
             visibility=values["visibility"],
             code=self.code.name,
             at_once=values["at_once"],
+            family=values.get("family"),
         )

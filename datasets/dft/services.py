@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from datasets.access import may_edit
 from datasets.dft.codes import CODES, DftCode, Potentials, code_named
-from datasets.models import Dataset, Structure
+from datasets.models import Dataset, PseudoFamily, Structure
 from datasets.services.access import creation_check
 from datasets.services.datasets import dataset_create
 from datasets.services.frames import frames_insert
@@ -57,6 +57,7 @@ class DftRequest:
         code: a key of `datasets.dft.codes.CODES`.
         at_once: structures computed at the same time, each with its own processes; None for as
             many as the cluster suits.
+        family: of pseudopotentials; None for the site's own.
     """
 
     structures: Sequence[Structure]
@@ -71,6 +72,7 @@ class DftRequest:
     parent: Job | None = None
     code: str = "espresso"
     at_once: int | None = None
+    family: PseudoFamily | None = None
 
 
 @dataclass(frozen=True)
@@ -134,7 +136,9 @@ def dft_check(request: DftRequest) -> Potentials:
             % {"names": ", ".join(flat[:5])}
         )
     elements = {element for row in request.structures for element in row.elements}
-    return code_named(request.code).potentials(request.cluster, elements, request.settings)
+    return code_named(request.code).potentials(
+        request.cluster, elements, request.settings, request.family
+    )
 
 
 @transaction.atomic
@@ -162,6 +166,7 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         "settings": to_jsonable(request.settings),
         "pseudopotentials": potentials,
         "dataset": str(dataset.public_id),
+        "family": str(request.family.public_id) if request.family else "",
         "frame_kind": " ".join(request.frame_kind.split())[:120],
     }
     return job_create(
@@ -300,6 +305,8 @@ def _compute_again(job: Job, actor: Any, wanted: frozenset[str]) -> Job:
         raise Refused(_("The dataset that was to take the frames has been deleted."))
     code = dft_code(job)
     resources = resources_of(job)
+    families = PseudoFamily.objects.visible_to(actor)
+    family = families.filter(public_id=job.spec.get("family") or None).first()
     request = DftRequest(
         structures=list(rows.order_by("pk")),
         settings=code.settings.from_json(job.spec["settings"]),  # type: ignore[attr-defined]
@@ -312,6 +319,7 @@ def _compute_again(job: Job, actor: Any, wanted: frozenset[str]) -> Job:
         parent=job,
         code=code.name,
         at_once=resources.at_once,
+        family=family,
     )
     return dft_start(owner=actor, lab=job.lab, request=request)
 

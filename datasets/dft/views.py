@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from datasets.access import visible_or_404
 from datasets.dft.codes import CODES, code_named
-from datasets.dft.forms import DftForm
+from datasets.dft.forms import DftForm, is_uuid
 from datasets.dft.services import (
     UNFINISHED,
     dft_check,
@@ -37,6 +37,7 @@ from datasets.views.answers import posted, says_refusals
 from jobs.selectors import may_change
 from labs.exceptions import Refused
 from labs.selectors import may_create
+from labs.settings_forms import wrong_labels
 from labs.templatetags.mlmd_tags import duration
 from mlmd.errors import MlmdError
 from mlmd.launch import Resources
@@ -46,10 +47,10 @@ from mlmd.launch import Resources
 def dft_new(request: HttpRequest) -> HttpResponse:
     if request.method == "POST":
         creation_check(request.user, request.lab)
-    chosen = [word for word in request.GET.getlist("structure") if _is_uuid(word)]
+    chosen = [word for word in request.GET.getlist("structure") if is_uuid(word)]
     code = _code(request)
     of_set = request.GET.get("set", "")
-    initial = {"structures": chosen, "structure_set": of_set if _is_uuid(of_set) else None}
+    initial = {"structures": chosen, "structure_set": of_set if is_uuid(of_set) else None}
     form = DftForm(posted(request), user=request.user, code=code, initial=initial)
     if request.method == "POST" and form.is_valid():
         try:
@@ -77,11 +78,14 @@ def dft_new(request: HttpRequest) -> HttpResponse:
 def dft_preview(request: HttpRequest) -> HttpResponse:
     """Say how long a run will take, and show the first input file."""
     form = DftForm(request.POST, user=request.user, code=_code(request))
-    sentence = problem = ""
+    sentence = problem = hint = ""
     inputs: list[tuple[str, str]] = []
     if not form.is_valid():
         problem = _("Choose structures to see what will happen.")
-        problem = " ".join(form.non_field_errors()) or problem
+        if "structures" not in form.errors:
+            problem = " ".join(form.non_field_errors()) or _("To be filled in: %s.") % wrong_labels(
+                form
+            )
     else:
         asked = form.request()
         try:
@@ -89,12 +93,13 @@ def dft_preview(request: HttpRequest) -> HttpResponse:
             first = structure_atoms(asked.structures[0])
             resources = Resources(processes=asked.processes)
             inputs = form.code.inputs(first, asked.settings, potentials, resources)
+            hint = form.code.hint(asked.settings, potentials)
             names = [file["name"] for file in potentials.values()]
             seconds = dft_estimate(asked, potentials)
             sentence = _sentence(len(asked.structures), seconds, dft_lanes(asked), names)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    context = {"sentence": sentence, "problem": problem, "inputs": inputs}
+    context = {"sentence": sentence, "problem": problem, "hint": hint, "inputs": inputs}
     return render(request, "datasets/_dft_preview.html", context)
 
 
@@ -168,11 +173,3 @@ def _sentence(count: int, seconds: float, lanes: int, names: list[str]) -> str:
         "time": duration(max(10, round(seconds, -1))),
         "files": ", ".join(names),
     }
-
-
-def _is_uuid(word: str) -> bool:
-    try:
-        UUID(word)
-    except ValueError:
-        return False
-    return True

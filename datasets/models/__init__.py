@@ -9,6 +9,7 @@ from datasets.models.frames import (
     Frame,
     FrameDocument,
 )
+from datasets.models.pseudopotentials import PseudoFamily, PseudoFile
 from datasets.models.searches import SavedSearch
 from datasets.models.structures import Origin, Structure, StructureSet
 from datasets.models.surveys import DatasetSurvey, FramePlace
@@ -27,6 +28,8 @@ __all__ = [
     "FramePlace",
     "Licence",
     "Origin",
+    "PseudoFamily",
+    "PseudoFile",
     "SavedSearch",
     "Structure",
     "StructureSet",

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from mlmd.elements import SYMBOLS
-from mlmd.errors import InvalidInput
+from mlmd.codes.upf import HEADER_BYTES, UpfHeader, read_upf_header
+from mlmd.errors import FormatError, InvalidInput
 
 ENVIRONMENT = "ESPRESSO_PSEUDO"  # the variable that pw.x itself reads
 SYSTEM_FOLDERS = (Path("/usr/share/espresso/pseudo"),)  # Debian's quantum-espresso-data
-_HEADER_BYTES = 64 * 1024
-_BIGGEST = 64 * 2**20
+BIGGEST = 64 * 2**20
 
 
 @dataclass(frozen=True)
@@ -27,16 +25,20 @@ class Pseudopotential:
         path: where it is.
         sha256: of the whole file.
         valence: electrons it leaves to the calculation; None where the file doesn't say.
+        cutoff: that it suggests for wave functions, Ry; None for no suggestion.
+        title: its name for the run directory; empty for the name of the file.
     """
 
     element: str
     path: Path
     sha256: str
     valence: float | None = None
+    cutoff: float | None = None
+    title: str = ""
 
     @property
     def name(self) -> str:
-        return self.path.name
+        return self.title or self.path.name
 
 
 def pseudopotential_folders(own: Path | None = None) -> tuple[Path, ...]:
@@ -62,16 +64,27 @@ def pseudopotential_table(folders: Iterable[Path]) -> dict[str, Pseudopotential]
         for path in sorted(folder.iterdir()):
             if path.suffix.lower() != ".upf" or not path.is_file():
                 continue
-            element, valence = _header(path)
-            if element and element not in table:
-                table[element] = Pseudopotential(element, path, _sha256(path), valence)
+            header = _header(path)
+            if header and header.element not in table:
+                table[header.element] = Pseudopotential(
+                    element=header.element,
+                    path=path,
+                    sha256=_sha256(path),
+                    valence=header.valence,
+                    cutoff=header.cutoff,
+                )
     return table
 
 
 def pseudopotentials_for(
-    elements: Iterable[str], table: dict[str, Pseudopotential]
+    elements: Iterable[str], table: dict[str, Pseudopotential], family: str = ""
 ) -> dict[str, Pseudopotential]:
     """Return the part of a table that some elements need.
+
+    Args:
+        elements: chemical symbols.
+        table: pseudopotentials by element.
+        family: what the table is called, for messages; empty for the folders of a machine.
 
     Raises:
         InvalidInput: naming the elements that have none.
@@ -84,31 +97,23 @@ def pseudopotentials_for(
             "pseudopotentials",
             f"no UPF file for {', '.join(missing)} (there are files for {known})",
             "one for each element of the structures",
-            f"Put UPF files into the folder that {ENVIRONMENT} names on the portal's machine.",
+            f"Add them to the family “{family}”, or choose another."
+            if family
+            else f"Put UPF files into the folder that {ENVIRONMENT} names on the portal's machine.",
         )
     return {element: table[element] for element in wanted}
 
 
-def _header(path: Path) -> tuple[str, float | None]:
-    """Return element and valence as the file states them; no element for what is no UPF."""
-    if path.stat().st_size > _BIGGEST:
-        return "", None
+def _header(path: Path) -> UpfHeader | None:
+    """Return the header; None for what is no UPF."""
+    if path.stat().st_size > BIGGEST:
+        return None
     with path.open("rb") as stream:
-        text = stream.read(_HEADER_BYTES).decode("latin-1")
-    begin = text.find("<PP_HEADER")
-    if begin < 0:
-        return "", None
-    head = text[begin : begin + 4000]
-    # Version 2 has attributes, version 1 a value before its name on each line.
-    element = re.search(r'element\s*=\s*"\s*([A-Za-z]{1,2})\s*"', head) or re.search(
-        r"^\s*([A-Za-z]{1,2})\s+Element", head, re.MULTILINE
-    )
-    valence = re.search(r'z_valence\s*=\s*"\s*([-+.\dEeDd]+)', head) or re.search(
-        r"^\s*([-+.\dEeDd]+)\s+Z valence", head, re.MULTILINE
-    )
-    symbol = element[1].capitalize() if element else ""
-    number = float(valence[1].replace("D", "E").replace("d", "e")) if valence else None
-    return (symbol if symbol in SYMBOLS else ""), number
+        content = stream.read(HEADER_BYTES)
+    try:
+        return read_upf_header(content, path.name)
+    except FormatError:
+        return None
 
 
 def _sha256(path: Path) -> str:

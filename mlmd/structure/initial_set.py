@@ -166,7 +166,9 @@ def _equation_of_state(cell: Atoms, settings: InitialSetSettings) -> Iterator[Me
     points = settings.equation_points
     for amount in np.linspace(-most, most, points) if points > 1 else [0.0] * points:
         yield Member(
-            f"lengths {100 * amount:+.1f} %", "equation of state", strain(cell, [float(amount)])
+            f"lengths {100 * amount:+.1f} %".replace("-", "−"),
+            "equation of state",
+            strain(cell, [float(amount)]),
         )
 
 
@@ -185,7 +187,7 @@ def _displaced(
     for number, amplitude in enumerate(_amplitudes(settings, settings.rattles), start=1):
         deformed = strain(cell, generator.uniform(-0.5, 0.5, 6) * settings.largest_strain)
         moved = _rattled(deformed, amplitude, generator)
-        yield Member(f"displaced {number}, {amplitude:.2f} Å", "displaced", moved)
+        yield Member(f"displaced {number}, {amplitude:.2f}\u00a0Å", "displaced", moved)
 
 
 def _with_vacancy(
@@ -248,4 +250,4 @@ def _pairs(atoms: Atoms, settings: InitialSetSettings) -> Iterator[Member]:
         shares = np.geomspace(_SHORTEST_DIMER, _LONGEST_DIMER, settings.dimers)
         for distance in bond * shares:
             pair = _boxed([one, other], [[0.0, 0.0, 0.0], [0.0, 0.0, float(distance)]])
-            yield Member(f"{one}–{other} {distance:.2f} Å", "dimer", pair)
+            yield Member(f"{one}–{other} {distance:.2f}\u00a0Å", "dimer", pair)

@@ -14,6 +14,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from datasets.models import (
     Dataset,
     DatasetVersion,
+    PseudoFamily,
     Structure,
     StructureSet,
     Upload,
@@ -29,6 +30,7 @@ from datasets.services import (
     structure_set_from_crystal,
     upload_create,
 )
+from datasets.services.pseudopotentials import pseudo_family_create, pseudo_file_add
 from jobs.files import job_folder
 from jobs.models import Job
 from jobs.states import State
@@ -162,6 +164,22 @@ def make_structure_set(owner: User, lab: Lab, visibility: str = "lab") -> Struct
         settings=InitialSetSettings(3, 0, 0, 0, 0, False),
         visibility=visibility,
     )
+
+
+UPF = (
+    '<UPF version="2.0.1">\n<PP_HEADER element="{element}" pseudo_type="NC" functional="PBE" '
+    'z_valence="4.0" wfc_cutoff="{cutoff}" rho_cutoff="160" relativistic="scalar"/>\n</UPF>\n'
+)
+"""The part of a UPF file that says what it is."""
+
+
+def make_pseudo_family(owner: User, lab: Lab, visibility: str = "lab") -> PseudoFamily:
+    """Return a family with a file for silicon."""
+    name = f"Family {PseudoFamily.objects.count()}"
+    family = pseudo_family_create(owner=owner, lab=lab, name=name, visibility=visibility)
+    content = UPF.format(element="Si", cutoff=40).encode()
+    pseudo_file_add(family=family, actor=owner, name="Si.upf", chunks=[content])
+    return family
 
 
 def filled(form: Any) -> dict[str, Any]:

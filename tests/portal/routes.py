@@ -224,6 +224,23 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         change("structure-set", "patch"),
         change("structure-set", "delete"),
     ),
+    # datasets: pseudopotentials
+    "datasets:pseudo-families": (
+        Route("list", "pseudo-family"),
+        create(name="New", visibility="lab"),
+    ),
+    "datasets:pseudo-family": (read("pseudo-family"),),
+    "datasets:pseudo-files-add": (change("pseudo-family"),),
+    "datasets:pseudo-file": (read("pseudo-family", element="Si"),),
+    "datasets:pseudo-family-visibility": (change("pseudo-family"),),
+    "datasets:pseudo-family-delete": (change("pseudo-family"),),
+    "api:pseudo-family-list": (
+        Route("list", "pseudo-family"),
+        create(name="New", lab="<lab>"),
+    ),
+    "api:pseudo-family-detail": (read("pseudo-family"), change("pseudo-family", "delete")),
+    "api:pseudo-family-files": (change("pseudo-family"),),
+    "api:pseudo-family-file": (read("pseudo-family", element="Si"),),
     # datasets: DFT runs. Without pw.x the form says so: tests/datasets/test_dft.py starts them.
     "datasets:dft-new": (OWN,),
     "datasets:dft-preview": (OWN_POST,),

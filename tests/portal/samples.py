@@ -15,7 +15,7 @@ from jobs.states import State
 from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
-from tests.datasets.factories import make_dft_run, make_structure_set
+from tests.datasets.factories import make_dft_run, make_pseudo_family, make_structure_set
 from tests.jobs.factories import make_batch, make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
 from tests.potentials.factories import (
@@ -28,7 +28,8 @@ from tests.potentials.factories import (
 
 ROLES = ("stranger", "guest", "member", "manager", "owner")
 KINDS = (
-    *("structure", "structure-set", "dataset", "version", "frame", "upload", "search", "dft"),
+    *("structure", "structure-set", "pseudo-family", "dataset", "version", "frame", "upload"),
+    *("search", "dft"),
     *("job", "batch", "training", "potential", "simulation"),
 )
 
@@ -103,6 +104,7 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
     return {
         "structure": make_structure(owner, lab, visibility),
         "structure-set": make_structure_set(owner, lab, visibility),
+        "pseudo-family": make_pseudo_family(owner, lab, visibility),
         "dataset": version.dataset,
         "version": version,
         "frame": Frame.objects.filter(dataset=version.dataset).first(),
