@@ -47,7 +47,7 @@ def _energy(frames: FrameQuerySet, csv_url: str) -> dict[str, Any]:
     every = np.concatenate([v[:, 0] for v in values.values()]) if values else np.array([])
     edges = _edges(every)
     traces = [
-        _bars_between(group[:, 0], edges, name.strip("|").replace("|", "–"))
+        _bars_between(group[:, 0], edges, str(_NAMES.get(name, name.strip("|").replace("|", "–"))))
         for name, group in values.items()
     ]
     if len(every):
