@@ -16,6 +16,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from jobs import registration
+from jobs.clusters import recipes_of
 from jobs.forms import ClusterForm, CredentialForm
 from jobs.keys import fingerprint
 from jobs.models import Cluster
@@ -69,6 +70,7 @@ def detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "checks": checks if may_manage else [],
         "asked": bool(cluster.probe.get("asked")),
         "queues": queues_of(cluster),
+        "codes": sorted(recipes_of(cluster)),
         "generate_fields": [("method", "generate")],
         "credential": getattr(cluster, "credential", None) if may_manage else None,
     }

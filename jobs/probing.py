@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from jobs.containers import NONE
 from jobs.errors import ClusterTrouble
 from jobs.models import Cluster
 from jobs.schedulers import SCHEDULERS
@@ -23,7 +24,9 @@ LABELS = {
     "queue": gettext_lazy("Queue view"),
     "folder": gettext_lazy("Work folder"),
     "space": gettext_lazy("Free space"),
+    "quota": gettext_lazy("Quota"),
     "container": gettext_lazy("Container runtime"),
+    "codes": gettext_lazy("Codes"),
 }
 _VERSIONS = {
     "slurm": "sbatch --version",
@@ -31,7 +34,12 @@ _VERSIONS = {
     "pjm": "command -v pjsub && (pjstat -V 2>&1 | head -n 2; true)",
     "direct": "uname -sr",
 }
-_PROGRAMS = "for p in sh find sha256sum stat base64 awk; do command -v $p >/dev/null || { echo $p; exit 1; }; done; echo complete"
+_PROGRAMS = "for p in sh find sha256sum stat base64 awk tar head; do command -v $p >/dev/null || { echo $p; exit 1; }; done; echo complete"
+# Each file system has its own command; none of them is no mistake.
+_QUOTA = (
+    'lfs quota -h -u "$(id -un)" {folder} 2>/dev/null | head -n 6 || true; '
+    "quota -s 2>/dev/null | tail -n 4 || true"
+)
 _TEXT_LIMIT = 1500
 
 
@@ -50,7 +58,11 @@ def probe(cluster_pk: int) -> None:
                 result["checks"] = _checks(cluster, transport)
     except ClusterTrouble as error:
         result["checks"].append(_entry("sign_in", False, str(error)))
-    Cluster.objects.filter(pk=cluster.pk).update(probe=result, probed_at=timezone.now())
+    now = timezone.now()
+    values: dict[str, Any] = {"probe": result, "probed_at": now}
+    if any(check["name"] == "sign_in" and check["ok"] for check in result["checks"]):
+        values["contacted_at"] = now
+    Cluster.objects.filter(pk=cluster.pk).update(**values)
 
 
 def _checks(cluster: Cluster, transport: Transport) -> list[dict[str, Any]]:
@@ -64,16 +76,48 @@ def _checks(cluster: Cluster, transport: Transport) -> list[dict[str, Any]]:
         ),
         "space": f"df -Ph -- {folder} | tail -n 1",
     }
-    runtime = cluster.options.get("container", "none")
-    if runtime != "none":
-        commands["container"] = f"{shlex.quote(runtime)} --version"
+    runtime = cluster.options.get("container", NONE)
+    if runtime != NONE:
+        commands["container"] = f"{_setup(cluster)}{shlex.quote(runtime)} --version"
     greeting = _("Signed in on %(host)s as %(login)s.")
     found = [_entry("sign_in", True, greeting % {"host": cluster.host, "login": cluster.login})]
     for name, command in commands.items():
         answer = transport.run(command, timeout=30)
         found.append(_entry(name, answer.code == 0, answer.out.strip() or answer.err.strip()))
+    if cluster.recipes:
+        found.append(_codes(cluster, transport))
+    quota = transport.run(_QUOTA.format(folder=folder), timeout=30).out.strip()
+    if quota:
+        found.append(_entry("quota", True, quota))
     found.append(_queue(cluster, transport))
     return found
+
+
+def _setup(cluster: Cluster) -> str:
+    """Return the lines before every program, as the start of a command."""
+    return "".join(f"{line}\n" for line in cluster.setup.splitlines())
+
+
+def _codes(cluster: Cluster, transport: Transport) -> dict[str, Any]:
+    """Look for the program, or the image, of each recipe after the lines before every program.
+
+    A program inside of an image isn't looked for: login nodes may not start containers.
+    """
+    tests = []
+    for code, entry in sorted(cluster.recipes.items()):
+        name, image = shlex.quote(code), entry.get("image")
+        test = (
+            f"test -r {shlex.quote(image)}"
+            if image
+            else f"command -v {shlex.quote(entry['argv'][0])} >/dev/null"
+        )
+        place = shlex.quote(image or entry["argv"][0])
+        tests.append(
+            f"if {test}; then echo {name}: {place}; else echo {name}: {place} is missing; bad=1; fi"
+        )
+    command = f"{_setup(cluster)}bad=0\n" + "\n".join(tests) + "\nexit $bad"
+    answer = transport.run(command, timeout=60)
+    return _entry("codes", answer.code == 0, answer.out.strip() or answer.err.strip())
 
 
 def _queue(cluster: Cluster, transport: Transport) -> dict[str, Any]:

@@ -104,7 +104,9 @@ def test_from_the_first_form_to_the_first_run(
         probing.probe(cluster.pk)
         cluster.refresh_from_db()
         checks = {check["name"]: check for check in cluster.probe["checks"]}
-        assert set(checks) == {"sign_in", "programs", "scheduler", "folder", "space", "queue"}
+        assert set(checks) - {"quota"} == {
+            *("sign_in", "programs", "scheduler", "folder", "space", "codes", "queue"),
+        }
         assert [check for check in checks.values() if not check["ok"]] == []
         assert (tmp_path / "work").is_dir()
         assert "Linux" in checks["scheduler"]["text"]
@@ -140,6 +142,41 @@ def test_a_probe_tells_what_is_not_well(ssh_cluster, tmp_path):
     assert {"folder", "container", "queue"} <= wrong
     if shutil.which("qstat") is None:
         assert "scheduler" in wrong
+
+
+def test_a_probe_looks_for_each_code_where_a_run_would(ssh_cluster, tmp_path):
+    image = tmp_path / "qe.sif"
+    image.touch()
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "lmp").write_text("#!/bin/sh\n")
+    (programs / "lmp").chmod(0o755)
+    recipes = {
+        "lmp": {"argv": ["lmp"]},
+        "pw.x": {"argv": ["pw.x"], "image": str(image)},
+        "it's": {"argv": ["sh"]},
+    }
+    Cluster.objects.filter(pk=ssh_cluster.pk).update(
+        recipes=recipes, setup=f"export PATH={programs}:$PATH"
+    )
+
+    def codes():
+        probing.probe(ssh_cluster.pk)
+        cluster = Cluster.objects.get(pk=ssh_cluster.pk)
+        assert cluster.contacted_at is not None
+        return next(check for check in cluster.probe["checks"] if check["name"] == "codes")
+
+    assert codes() == {
+        "name": "codes",
+        "ok": True,
+        "text": f"it's: sh\nlmp: lmp\npw.x: {image}",
+    }
+    image.unlink()
+    (programs / "lmp").unlink()
+    found = codes()
+    assert not found["ok"]
+    assert "lmp: lmp is missing" in found["text"]
+    assert f"pw.x: {image} is missing" in found["text"]
 
 
 def test_secrets_leave_no_trace_in_pages_api_audit_or_admin(page, far, manager, client):
