@@ -1,7 +1,7 @@
 """A cluster reached over SSH: commands, and transfers that are checked and go on where they ended.
 
 What is sent as a command is one fixed line around base64 text, so that no file name, title or
-token can end a quotation, whatever shell the account uses. Needs a POSIX shell, GNU find and
+token can end a quotation, whatever shell the account uses. Needs a POSIX shell, GNU find, tar and
 coreutils on the far side: every Linux login node has them.
 """
 

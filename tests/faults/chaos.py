@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).resolve().parents[2]
-CALM = 240.0  # s that the site has after the last fault
+CALM = 400.0  # s that the site has after the last fault
 QUIET = {"done", "failed", "cancelled"}
 
 
@@ -139,7 +139,8 @@ def run_chaos(
         is_over = _calm(site, fates, jobs, say)
         report = site.report_chaos()
         for job in report["jobs"]:
-            job["excused"] = _is_excused(job, adversary.done)
+            # A controller that is killed between taking a run and noting it loses the run.
+            job["may_be_lost"] = adversary.done[Fault.SLURMCTLD_KILL] > 0
         wrong = (
             verdict.judge_jobs(planned, report, far, site.folder / "jobs")
             if is_over
@@ -182,13 +183,6 @@ def run_chaos(
             wrong=wrong,
             notes=notes,
         )
-
-
-def _is_excused(job: dict[str, Any], done: Counter[Any]) -> bool:
-    """Whether Slurm itself lost the run: its controller was killed between taking and noting it."""
-    from tests.faults.chaos_schedule import Fault
-
-    return bool(done[Fault.SLURMCTLD_KILL]) and job["cause"] == "vanished"
 
 
 def _calm(site: Any, fates: Any, jobs: int, say: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -17,7 +18,6 @@ from tests.faults.chaos_site import WORKERS
 from tests.faults.far_side import FarSide
 
 LINKS = {"first": 2 * WORKERS, "second": WORKERS}  # clusters on the node, times processes
-STRANGERS = frozenset({Fate.SCANCEL, Fate.PROGRAM, Fate.SCRIPT, Fate.WALLTIME})
 
 
 def judge_jobs(
@@ -39,7 +39,7 @@ def judge_jobs(
             continue
         account = accounts.get(f"{plan.number}-1", [])
         complaints = [
-            *_state(plan, job, account),
+            *_state(plan, job, account, far),
             *_once(job, account, submitted),
             *_files(plan, job, far, jobs_dir),
         ]
@@ -55,42 +55,46 @@ def words_of(account: Iterable[Sequence[str]], word: str) -> list[Sequence[str]]
     return [line for line in account if line[0] == word]
 
 
-def _state(plan: Plan, job: dict[str, Any], account: list[list[str]]) -> list[str]:
-    """Compare the job's state with the account that its program kept."""
+def _state(plan: Plan, job: dict[str, Any], account: list[list[str]], far: FarSide) -> list[str]:
+    """Compare the job's state with what its program and its script wrote on the far side."""
     ends = words_of(account, "end")
     worked = bool(ends) and ends[-1][1] == "0"
-    state = job["state"]
-    if state == "done" and not worked:
-        return [f"done, but its program did not end well: {account}"]
-    if state == "cancelled" and plan.fate is not Fate.CANCEL:
-        return ["cancelled, and nobody asked for it"]
-    if state == "failed" and worked and not job["excused"]:
-        return [f"failed ({job['reason']}), but its program ended well"]
-    if state == "failed" and plan.fate is Fate.WELL and not _explained(job, account):
-        return [f"failed without cause: {job['reason']} {account}"]
-    if plan.fate in {Fate.STATUS, *STRANGERS} and state != "failed":
-        return [f"is {state}"]
-    if plan.fate is Fate.CANCEL and state == "failed" and not _explained(job, account):
-        return [f"failed ({job['reason']}) where its owner cancelled it"]
-    if (
-        plan.fate is Fate.STATUS
-        and "status 3" not in job["reason"]
-        and not _explained(job, account)
-    ):
-        return [f"its reason does not say status 3: {job['reason']}"]
-    if plan.fate is Fate.WALLTIME and job["cause"] != "time" and not _explained(job, account):
-        return [f"its cause is {job['cause']}, not time"]
+    state, cause = job["state"], record_of(job, far)
     if replay([tuple(move[:2]) for move in job["moves"]]) != state:
         return ["its history leads elsewhere"]
     if job["leased"]:
         return ["its lease was not given back"]
+    if state == "cancelled":
+        return [] if plan.fate is Fate.CANCEL else ["cancelled, and nobody asked for it"]
+    expected = "done" if cause == "ok" else "failed"
+    if state != expected:
+        return [f"{state}, but its record says {cause or 'nothing'}: {account}"]
+    if (cause == "ok") != worked:
+        return [f"its record says {cause or 'nothing'}, but its program wrote {account}"]
+    return [] if state == "done" else _failure(plan, job, account, cause)
+
+
+def _failure(plan: Plan, job: dict[str, Any], account: list[list[str]], cause: str) -> list[str]:
+    """Ask of a run that failed whether its fate, or a fault, explains it."""
+    disk_was_full = any(line[1] == "28" for line in words_of(account, "error"))
+    if disk_was_full or (job["may_be_lost"] and not cause):
+        return []
+    if plan.fate is Fate.WELL or plan.fate is Fate.CANCEL:
+        return [f"failed without cause: {job['reason']} {account}"]
+    if plan.fate is Fate.STATUS and "status 3" not in job["reason"]:
+        return [f"its reason does not say status 3: {job['reason']}"]
+    if plan.fate is Fate.WALLTIME and job["cause"] != "time":
+        return [f"its cause is {job['cause']}, not time"]
     return []
 
 
-def _explained(job: dict[str, Any], account: list[list[str]]) -> bool:
-    """Whether a fault that hit the run itself explains its failure."""
-    full = any(line[1] == "28" for line in words_of(account, "error"))
-    return full or job["excused"]
+def record_of(job: dict[str, Any], far: FarSide) -> str:
+    """Return the cause in the run's own exit record; empty where it left none."""
+    path = far.work / job["cluster"] / f"{job['public_id']}-1" / "exit.json"
+    try:
+        return str(json.loads(path.read_text())["cause"])
+    except FileNotFoundError:
+        return ""
 
 
 def _once(
