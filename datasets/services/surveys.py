@@ -31,7 +31,7 @@ from mlmd.frame import Frame as LabelledFrame
 
 SURVEY_TASK = "datasets.tasks.survey_dataset"
 MOST_PLACED = 100_000  # frames on a map; of more, an even sample
-SLICE = 8.0  # s that one task works
+SLICE = 4.0  # s that one task works: uploads and runs wait behind it where workers are few
 LEASE = timedelta(seconds=90)
 BATCH = 200
 GROWTH = 1.25  # of the frames on the map, after which the axes are chosen anew
