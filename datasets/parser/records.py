@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, BinaryIO
 
@@ -19,12 +19,13 @@ from datasets.parser.measures import frame_measures
 from mlmd.documents import compat_key, label_identity, structure_hash
 from mlmd.documents.formula import element_counts, formula_hill
 from mlmd.elements import SYMBOLS
-from mlmd.frame import Frame
+from mlmd.frame import Calculation, Frame
 
 _LENGTHS = struct.Struct("<II")
 LARGEST_HEADER = 64 << 20
 LARGEST_CONTENT = 512 << 20
 LONGEST_FORMULA = 200
+_latest: tuple[Calculation | None, tuple[str, str]] = (None, ("", ""))
 
 
 class RecordKind(StrEnum):
@@ -99,7 +100,7 @@ class PackedFrame:
 
 def packed_frame(frame: Frame) -> PackedFrame:
     """Return what is stored of a frame."""
-    calculation = calculation_digest(frame.calculation)
+    calculation, level = _names(frame.calculation)
     content = pack_frame(frame)
     n = len(frame)
     forces = frame.forces
@@ -116,10 +117,10 @@ def packed_frame(frame: Frame) -> PackedFrame:
         energy_per_atom=None if frame.energy is None else frame.energy / n,
         max_force=None if forces is None else float(np.sqrt((forces**2).sum(axis=1).max())),
         has_stress=frame.stress is not None,
-        **asdict(frame_measures(frame)),
+        **vars(frame_measures(frame)),
         code=frame.calculation.code[:40],
         functional=frame.calculation.functional[:80],
-        compat_key=compat_key(frame.calculation)[:255],
+        compat_key=level[:255],
         kind=frame.kind[:120],
         label_source=frame.label_source[:16],
         scf_converged=frame.scf_converged,
@@ -129,6 +130,16 @@ def packed_frame(frame: Frame) -> PackedFrame:
         document_hash=frame_digest(content, calculation),
     )
     return PackedFrame(columns, calculation, content)
+
+
+def _names(calculation: Calculation) -> tuple[str, str]:
+    """Return digest and level of theory; the frames of a file mostly share one calculation."""
+    global _latest
+    known, names = _latest
+    if known != calculation:
+        names = calculation_digest(calculation), compat_key(calculation)
+        _latest = calculation, names
+    return names
 
 
 def elements_key(numbers: Any) -> str:
@@ -145,7 +156,7 @@ def short_formula(numbers: Any) -> str:
 def frame_record(frame: PackedFrame) -> Record:
     return Record(
         RecordKind.FRAME,
-        {"columns": asdict(frame.columns), "calculation": frame.calculation},
+        {"columns": vars(frame.columns), "calculation": frame.calculation},
         frame.content,
     )
 

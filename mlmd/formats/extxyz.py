@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, TextIO
 
 import numpy as np
@@ -227,8 +228,13 @@ def _calculation(info: dict[str, str]) -> Calculation:
     text = info.get("calculation", "")
     if not text.startswith("_JSON"):
         return Calculation(charge=float(info.get("charge", info.get("total_charge", 0.0))))
+    return _stated_calculation(text.removeprefix("_JSON"))
+
+
+@lru_cache(maxsize=8)  # most frames of a file share one
+def _stated_calculation(text: str) -> Calculation:
     try:
-        return calculation_from_document(json.loads(text.removeprefix("_JSON")))
+        return calculation_from_document(json.loads(text))
     except (InvalidInput, ValueError) as error:
         raise ValueError(f"calculation: {error}") from None
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 import numpy as np
@@ -78,7 +79,7 @@ def _nearest_images(wrapped: FloatArray, cell: FloatArray, axes: list[int]) -> C
     """
     inverse = np.linalg.inv(cell)
     fractions = wrapped @ inverse
-    first, second = np.triu_indices(len(wrapped), 1)
+    first, second = _pairs(len(wrapped))
     steps = fractions[first] - fractions[second]
     steps[:, axes] -= np.round(steps[:, axes])
     squares = np.einsum("ij,ij->i", steps @ cell, steps @ cell)
@@ -88,6 +89,12 @@ def _nearest_images(wrapped: FloatArray, cell: FloatArray, axes: list[int]) -> C
     if distance >= 0.5 * min(heights[i] for i in axes):
         return None
     return ClosestPair(distance, int(first[found]), int(second[found]))
+
+
+@lru_cache(maxsize=8)  # the frames of a run have equally many atoms
+def _pairs(count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    first, second = np.triu_indices(count, 1)
+    return first, second
 
 
 def _closest(
