@@ -6,7 +6,9 @@ from typing import Any
 
 from django.db.models import F, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
+from labs.exceptions import Refused
 from labs.models import ApiToken, AuditEvent, Invitation, Lab, Membership, Role
 from labs.tokens import token_hash
 
@@ -77,3 +79,18 @@ def tokens_of(user: Any) -> QuerySet[ApiToken]:
     return ApiToken.objects.filter(user=user).order_by(
         F("revoked_at").asc(nulls_first=True), "-created_at"
     )
+
+
+def working_lab(request: Any) -> Lab:
+    """Return the lab that new rows of a request go to: the one worked in, else the person's first.
+
+    Raises:
+        Refused: the person belongs to no lab.
+    """
+    lab: Lab | None = getattr(request, "lab", None)
+    if lab is None:
+        membership = request.user.memberships.select_related("lab").order_by("lab__name").first()
+        lab = membership.lab if membership else None
+    if lab is None:
+        raise Refused(_("You belong to no lab, so there is nowhere to put it."))
+    return lab

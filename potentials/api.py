@@ -19,7 +19,8 @@ from jobs.files import job_folder
 from jobs.serializers import ScriptPreviewSerializer
 from jobs.services import job_cancel
 from labs.exceptions import Refused
-from labs.models import Lab, Scope
+from labs.models import Scope
+from labs.selectors import working_lab
 from potentials import observations
 from potentials.cards import archive_response, parity_csv_response
 from potentials.models import Potential, Simulation, Training
@@ -230,7 +231,7 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
         asked.is_valid(raise_exception=True)
         row = training_start(
             owner=request.user,
-            lab=_lab(request),
+            lab=working_lab(request),
             request=training_request(request.user, asked.validated_data),
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
@@ -246,7 +247,7 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
         asked.is_valid(raise_exception=True)
         made = trainings_start(
             owner=request.user,
-            lab=_lab(request),
+            lab=working_lab(request),
             request=training_request(request.user, asked.validated_data),
             runs=asked.validated_data["runs"],
         )
@@ -264,7 +265,7 @@ class TrainingViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunActio
         asked.is_valid(raise_exception=True)
         shown = training_script(
             user=request.user,
-            lab=_lab(request),
+            lab=working_lab(request),
             request=training_request(request.user, asked.validated_data),
         )
         if shown is None:
@@ -333,7 +334,7 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
         asked.is_valid(raise_exception=True)
         row = simulation_start(
             owner=request.user,
-            lab=_lab(request),
+            lab=working_lab(request),
             request=simulation_request(request.user, asked.validated_data),
         )
         return Response(self.get_serializer(row).data, status=status.HTTP_201_CREATED)
@@ -349,7 +350,7 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
         asked.is_valid(raise_exception=True)
         made = simulations_start(
             owner=request.user,
-            lab=_lab(request),
+            lab=working_lab(request),
             request=simulation_request(request.user, asked.validated_data),
             temperatures=asked.validated_data["temperatures"],
         )
@@ -366,7 +367,7 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
         asked = SimulationRequestSerializer(data=request.data)
         asked.is_valid(raise_exception=True)
         shown = simulation_script(
-            lab=_lab(request), request=simulation_request(request.user, asked.validated_data)
+            lab=working_lab(request), request=simulation_request(request.user, asked.validated_data)
         )
         return Response(ScriptPreviewSerializer(shown).data)
 
@@ -422,14 +423,3 @@ class SimulationViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, RunAct
             simulation=self.get_object(), actor=request.user, **asked.validated_data
         )
         return Response(StructureIdSerializer(made).data, status=status.HTTP_201_CREATED)
-
-
-def _lab(request: Request) -> Lab:
-    """Return the lab that new rows go to: the one worked in, else the person's first."""
-    lab = getattr(request, "lab", None)
-    if lab is None:
-        membership = request.user.memberships.select_related("lab").order_by("lab__name").first()
-        lab = membership.lab if membership else None
-    if lab is None:
-        raise Refused(_("You belong to no lab, so there is nowhere to put a run."))
-    return lab

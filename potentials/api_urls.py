@@ -1,8 +1,10 @@
 """API routes of the room."""
 
+from django.urls import path
 from rest_framework.routers import DefaultRouter
 
 from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
+from potentials.imports_api import PotentialImportView
 
 router = DefaultRouter()
 router.include_root_view = False
@@ -10,4 +12,7 @@ router.register("potentials", PotentialViewSet, basename="potential")
 router.register("trainings", TrainingViewSet, basename="training")
 router.register("simulations", SimulationViewSet, basename="simulation")
 
-urlpatterns = router.urls
+urlpatterns = [
+    path("potentials/import/", PotentialImportView.as_view(), name="potential-import"),
+    *router.urls,
+]

@@ -83,6 +83,22 @@ class Connection:
             raise PortalError(f"{self.url}: no portal of this kind answers there.")
         return answer
 
+    def post_json(self, path: str, content: Any) -> dict[str, Any]:
+        """Send a JSON object below ``/api/v1/``; return what is answered.
+
+        Only for what may arrive twice: it is sent again where no answer came.
+
+        Raises:
+            PortalError: refused, not reachable, or no JSON.
+        """
+        body = json.dumps(content, allow_nan=False).encode()
+        with self._send(self._request(path, body)) as answer:
+            try:
+                found: dict[str, Any] = json.load(answer)
+            except (ValueError, *_BROKEN) as error:
+                raise PortalError(f"{self.url}: no answer that can be read ({error}).") from error
+        return found
+
     def lines(self, path: str) -> Iterator[bytes]:
         """Iterate over the lines of a download."""
         rest = b""
@@ -129,17 +145,26 @@ class Connection:
                 self._wait(failures)
 
     def _open(self, path: str, start: int, tag: str) -> HTTPResponse:
+        request = self._request(path)
+        if start:
+            request.add_header("Range", f"bytes={start}-")
+            if tag and not tag.startswith("W/"):
+                # Else all of it: the file is another one by now.
+                request.add_header("If-Range", tag)
+        return self._send(request)
+
+    def _request(self, path: str, body: bytes | None = None) -> Request:
         headers = {
             "Authorization": f"Bearer {self._token}",
             "Accept": "application/json, */*",
             "Accept-Encoding": "identity",
             "User-Agent": "mlmd",
         }
-        if start:
-            headers["Range"] = f"bytes={start}-"
-            if tag and not tag.startswith("W/"):
-                headers["If-Range"] = tag  # else all of it: the file is another one by now
-        request = Request(f"{self.url}/api/v1/{path}", headers=headers)  # noqa: S310 -- http(s) only
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        return Request(f"{self.url}/api/v1/{path}", data=body, headers=headers)  # noqa: S310 -- http(s) only
+
+    def _send(self, request: Request) -> HTTPResponse:
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 answer: HTTPResponse = self._opener.open(request, timeout=self._timeout)

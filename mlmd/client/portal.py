@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -240,6 +240,42 @@ class Portal:
         asked = _query(q=words, page_size=_PAGE)
         return Listing(self._connection, f"potentials/{asked}", self._potential)
 
+    def store(self, document: Mapping[str, Any]) -> str:
+        """Put the potential of a training with n2p2 into the catalog; return its address.
+
+        Args:
+            document: of a step of `mlmd.N2p2`. Steps before the training have no potential yet:
+                they are left out, and the address is empty. The token needs the scope ``write``.
+
+        Raises:
+            PortalError: the portal can't be reached or refuses.
+        """
+        if document.get("type") != "n2p2-train":
+            return ""
+        curve, best = document["learning_curve"], int(document["best_epoch"])
+        row = [int(epoch) for epoch in curve["epoch"]].index(best)
+        data, provenance = document["data"], document["provenance"]
+        found = self._connection.post_json(
+            "potentials/import/",
+            {
+                "name": str(provenance["folder"])[:120],
+                "files": document["files"],
+                "energy_rmse": _milli(curve, "RMSEpa_Etest_pu", row),
+                "force_rmse": _milli(curve, "RMSE_Ftest_pu", row),
+                "settings": document["settings"],
+                "validation": {
+                    "training_frames": data["frames"] - data["held_out"],
+                    "validation_frames": data["held_out"],
+                    "best_epoch": best,
+                    "versions": provenance["versions"],
+                    "warnings": document["notices"],
+                },
+                "data_checksum": data["sha256"],
+                "frame_count": data["frames"],
+            },
+        )
+        return str(found["page"])
+
     def stream(self, path: str) -> Iterator[Frame]:
         """Stream frames from a download of JSON lines; ``path`` is below ``/api/v1/``."""
         for line in self._connection.lines(path):
@@ -293,6 +329,12 @@ class Portal:
             details=values,
             portal=self,
         )
+
+
+def _milli(curve: Mapping[str, Any], column: str, row: int) -> float | None:
+    """Return an error in thousandths; None where the set has no such frames."""
+    value = curve[column][row] if column in curve else None
+    return 1000.0 * value if value else None
 
 
 def _symbols(elements: str | Iterable[str]) -> str:

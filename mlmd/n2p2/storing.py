@@ -87,6 +87,7 @@ def step_document(
         "made_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "made_by": getpass.getuser(),
         "machine": platform.node(),
+        "folder": folder.resolve().name,
         "seconds": seconds,
         "queue_id": queue_id,
         "versions": {"mlmd": __version__, "n2p2": n2p2_version(folder)},

@@ -12,7 +12,7 @@ from django.utils.translation import gettext as _
 from datasets.models import Licence
 from labs.audit import audit_record
 from labs.exceptions import Refused
-from labs.models import Visibility
+from labs.models import Lab, Visibility
 from potentials.archives import checksum_of, sha256_of
 from potentials.families import FAMILIES, Outcome
 from potentials.models import Potential, PotentialFile, Training
@@ -33,7 +33,7 @@ def potential_create_from_training(*, training: Training, outcome: Outcome) -> P
         lab=training.lab,
         visibility=training.visibility,
         name=training.name,
-        version=_next_version(training),
+        version=next_version(training.lab, training.name),
         family=FAMILIES[training.family].catalog_name,
         elements_key=f"|{'|'.join(outcome.facts.elements)}|",
         element_count=len(outcome.facts.elements),
@@ -54,7 +54,7 @@ def potential_create_from_training(*, training: Training, outcome: Outcome) -> P
         files_checksum=checksum_of(outcome.files),
     )
     potential.versions.set(training.versions.all())
-    _store_files(potential, outcome.files)
+    store_files(potential, outcome.files)
     audit_record(actor=training.owner, verb="potential trained", target=potential)
     return potential
 
@@ -116,10 +116,10 @@ def _check_editable(potential: Potential, actor: Any) -> None:
         raise PermissionDenied(_("Only the owner and the lab's managers change this potential."))
 
 
-def _next_version(training: Training) -> int:
+def next_version(lab: Lab, name: str) -> int:
     """Return one more than the newest version of that name in the lab."""
     newest = (
-        Potential.objects.filter(lab=training.lab, name=training.name)
+        Potential.objects.filter(lab=lab, name=name)
         .order_by("-version")
         .values_list("version", flat=True)
         .first()
@@ -127,7 +127,8 @@ def _next_version(training: Training) -> int:
     return (newest or 0) + 1
 
 
-def _store_files(potential: Potential, files: Mapping[str, bytes]) -> None:
+def store_files(potential: Potential, files: Mapping[str, bytes]) -> None:
+    """Keep the files of a new potential."""
     PotentialFile.objects.bulk_create(
         PotentialFile(
             potential=potential,

@@ -250,6 +250,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:dft-list": (Route("list", "dft"), create(structures=["<structure>"], lab="<lab>")),
     "api:dft-detail": (read("dft"),),
     "api:dft-retry": (change("dft"),),
+    "api:dft-preview": (OWN_POST,),
     "api:dft-continue": (change("dft"),),
     # datasets: uploads
     "datasets:upload": (create(name="New", file="<file>"),),
@@ -320,6 +321,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:dataset-withdraw": (change("dataset"),),
     "api:dataset-outliers": (read("dataset"),),
     "api:dataset-map": (read("dataset"),),
+    "api:dataset-duplicates": (read("dataset"),),
     "api:dataset-coverage": (read("dataset"),),
     "api:dataset-collect": (create(name="New", query="elements=Si", lab="<lab>"),),
     "api:dataset-compare": (read("dataset", lacks=True),),
@@ -352,6 +354,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "potentials:file": (read("potential", name="input.nn"),),
     "potentials:parity": (read("potential", lacks=True, quantity="energy"),),
     "potentials:parity-csv": (read("potential", lacks=True, quantity="energy"),),
+    "api:potential-import": (create(name="New", files={}),),
     "api:potential-list": (Route("list", "potential"),),
     "api:potential-detail": (
         read("potential"),
