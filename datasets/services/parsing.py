@@ -106,7 +106,7 @@ def _wait_for_store(reading: _Reading, error: StoreUnavailable) -> None:
     log.warning("upload %s waits: %s", upload.public_id, error)
     Upload.objects.filter(pk=upload.pk, state=UploadState.PARSING, lease=reading.lease).update(
         state=UploadState.WAITING,
-        reason=str(error),
+        reason=_("The database that holds the documents of frames doesn't answer just now."),
         frames_kept=0,
         attempts=F("attempts") - 1,
         lease="",

@@ -126,7 +126,7 @@ class MongoDocumentStore(DocumentStore):
         ids = {str(key.public_id): key.frame_id for key in keys}
         with self._talking():
             found = {}
-            for document in self.frames.find({"_id": {"$in": list(ids)}}):
+            for document in self._found(list(ids)):
                 try:
                     found[ids[document["_id"]]] = self._content(document)
                 except (MlmdError, LookupError, TypeError, ValueError) as error:
@@ -228,6 +228,13 @@ class MongoDocumentStore(DocumentStore):
             raise LookupError(f"{parts.count(None)} of its {count} parts are missing")
         return b"".join(part["content"] for part in parts)
 
+    def _found(self, ids: list[str]) -> Iterable[dict[str, Any]]:
+        if self._form is dict:
+            return self.frames.find({"_id": {"$in": ids}})
+        # FerretDB 1 looks one id up in its index; for a list of them it reads everything.
+        each = (self.frames.find_one({"_id": key}) for key in ids)
+        return (document for document in each if document is not None)
+
     @cached_property
     def _form(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         """How documents are written here: as published, or flat where the server asks for it."""
@@ -259,7 +266,8 @@ class MongoDocumentStore(DocumentStore):
 
 
 def _short(error: PyMongoError) -> str:
-    return f"{type(error).__name__}: {str(error).split(', Timeout:')[0][:200]}"
+    words = str(error).split(", Timeout:")[0].split(" (configured timeouts")[0]
+    return f"{type(error).__name__}: {words[:200]}"
 
 
 def _moment(stored: datetime | None) -> datetime:
