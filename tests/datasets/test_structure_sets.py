@@ -65,6 +65,15 @@ def test_the_frames_of_a_dataset_become_structures_without_labels(owner, lab) ->
         structure_set_from_dataset(owner=owner, lab=lab, dataset=empty)
 
 
+def test_a_datasets_page_offers_to_compute_its_frames_again(page, owner, lab) -> None:
+    dataset = make_dataset(owner, lab)
+    shown = page.get(reverse("datasets:detail", args=[dataset.public_id])).content.decode()
+    address = reverse("datasets:frames-structures", args=[dataset.public_id])
+    assert f'action="{address}"' in shown
+    answer = page.post(address)
+    assert "Compute all 3 with DFT" in page.get(answer.url).content.decode()
+
+
 def test_a_set_is_computed_as_a_whole_with_the_kinds_of_its_members(page, owner, lab) -> None:
     made = make_structure_set(owner, lab)
     shown = page.get(reverse("datasets:dft-new"), {"set": made.public_id})
