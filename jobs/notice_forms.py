@@ -13,8 +13,8 @@ from jobs.notices import DEFAULT_MAIL_AFTER, OUTCOMES, Way, way_for
 
 WAY_WORDS = {
     Way.NONE: _("not at all"),
-    Way.SITE: _("on the site"),
-    Way.MAIL: _("on the site and by e-mail"),
+    Way.SITE: _("site"),
+    Way.MAIL: _("site, e-mail"),
 }
 
 

@@ -49,6 +49,14 @@ def resource_fields(names: Collection[str] = ALL) -> dict[str, forms.Field]:
             help_text=_("Empty: one."),
             widget=_number(),
         ),
+        "threads": forms.IntegerField(
+            label=_("Threads of a process"),
+            required=False,
+            min_value=1,
+            max_value=1024,
+            help_text=_("Empty: one."),
+            widget=_number(),
+        ),
         "gpus": forms.IntegerField(
             label=_("GPUs"),
             required=False,
@@ -83,11 +91,18 @@ def resource_fields(names: Collection[str] = ALL) -> dict[str, forms.Field]:
     return {name: made[name] for name in names}
 
 
-def asked_of(cleaned: Mapping[str, Any]) -> Asked:
-    """Return what a valid form asks for beside the usual."""
+def asked_of(cleaned: Mapping[str, Any], names: Collection[str] = ALL) -> Asked:
+    """Return what a valid form asks for beside the usual.
+
+    Args:
+        cleaned: its data.
+        names: of the fields that are from here; forms have fields of the same name of their own.
+    """
+    cleaned = {name: cleaned.get(name) for name in names}
     hours, memory = cleaned.get("hours"), cleaned.get("memory")
     return Asked(
         nodes=cleaned.get("nodes"),
+        threads=cleaned.get("threads"),
         gpus=cleaned.get("gpus"),
         memory_mb=round(memory * 1024) if memory else None,
         walltime_s=max(60, round(hours * 3600)) if hours else None,
@@ -97,18 +112,21 @@ def asked_of(cleaned: Mapping[str, Any]) -> Asked:
     )
 
 
-def check_fits(form: forms.Form, cluster: Cluster | None, usual: Resources) -> None:
+def check_fits(
+    form: forms.Form, cluster: Cluster | None, usual: Resources, names: Collection[str] = ALL
+) -> None:
     """Note on a form what doesn't fit the cluster's queues, in words.
 
     Args:
         form: while it is cleaned.
         cluster: that was chosen, None when the choice is wrong.
         usual: what the run asks for where the form says nothing.
+        names: of the fields that are from here.
     """
     if cluster is None:
         return
     try:
-        fits(cluster, asked_of(form.cleaned_data).over(usual))
+        fits(cluster, asked_of(form.cleaned_data, names).over(usual))
     except Refused as refusal:
         form.add_error("queue" if form.cleaned_data.get("queue") else None, str(refusal))
 

@@ -18,6 +18,7 @@ class Asked:
     Args:
         nodes: how many.
         processes: of MPI, on each node.
+        threads: of each process.
         gpus: on each node.
         memory_mb: on each node.
         walltime_s: time limit, s.
@@ -28,6 +29,7 @@ class Asked:
 
     nodes: int | None = None
     processes: int | None = None
+    threads: int | None = None
     gpus: int | None = None
     memory_mb: int | None = None
     walltime_s: int | None = None
@@ -43,7 +45,7 @@ class Asked:
         """
         chosen = {
             name: value
-            for name in ("nodes", "processes", "gpus", "memory_mb", "walltime_s")
+            for name in ("nodes", "processes", "threads", "gpus", "memory_mb", "walltime_s")
             if (value := getattr(self, name)) is not None
         }
         return {
@@ -71,3 +73,16 @@ def asking(launch: Launch, resources: Mapping[str, Any]) -> Launch:
     own = launch.resources
     resources = replace(own, **{**asdict(asked), "memory_mb": asked.memory_mb or own.memory_mb})
     return replace(launch, resources=resources)
+
+
+def asked_again(job: Job) -> Asked:
+    """Return where and with what a run that repeats part of another one goes: to the same place."""
+    known = known_resources(job.resources)
+    return Asked(
+        nodes=known.nodes,
+        threads=known.threads,
+        gpus=known.gpus,
+        memory_mb=known.memory_mb,
+        queue=str(job.resources.get("queue") or ""),
+        account=str(job.resources.get("account") or ""),
+    )

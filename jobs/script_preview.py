@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from jobs.clusters import known_resources
 from jobs.limits import check_new_run
@@ -80,10 +81,11 @@ def resources_sentence(asked: Resources, cluster: Cluster, queue: str) -> str:
     parts = []
     if asked.nodes > 1:
         parts.append(_("%(count)d nodes with") % {"count": asked.nodes})
-    parts.append(
-        _("%(processes)d × %(threads)d cores")
-        % {"processes": asked.processes, "threads": asked.threads}
-    )
+    cores = {"processes": asked.processes, "threads": asked.threads}
+    if asked.processes > 1:
+        parts.append(_("%(processes)d × %(threads)d cores") % cores)
+    else:
+        parts.append(ngettext("%(threads)d core", "%(threads)d cores", asked.threads) % cores)
     if asked.gpus:
         parts.append(_("and %(count)d GPU") % {"count": asked.gpus})
     if asked.memory_mb:

@@ -14,6 +14,7 @@ from jobs.models import Usage
 from labs.models import Lab, Role
 from labs.plots import bars, figure
 from labs.selectors import role_in
+from labs.templatetags.mlmd_tags import digits
 
 MONTHS_SHOWN = 24
 _MEASURES = ("node_hours", "core_hours", "gpu_hours")
@@ -118,9 +119,9 @@ def usage_figure(rows: list[UsageRow], measure: str, csv: str) -> dict[str, Any]
         for cluster in clusters
     ]
     total = sum(getattr(row, measure) for row in rows)
-    alt = _("%(what)s by month: %(total).3g in %(months)d months on %(clusters)d clusters.") % {
+    alt = _("%(what)s by month: %(total)s in %(months)d months on %(clusters)d clusters.") % {
         "what": titles[measure],
-        "total": total,
+        "total": digits(total, 3),
         "months": len(months),
         "clusters": len(clusters),
     }

@@ -283,7 +283,7 @@ class SimulationForm(forms.Form):
             }
             self.add_error("threads", message)
         if not self.errors:
-            check_fits(self, cluster, Resources(threads=threads or 1))
+            check_fits(self, cluster, Resources(threads=threads or 1), RESOURCES)
         return cleaned
 
     def batch_temperatures(self) -> list[float]:
@@ -336,7 +336,7 @@ class SimulationForm(forms.Form):
             threads=values["threads"],
             visibility=values["visibility"],
             parent=parent,
-            asked=asked_of(values),
+            asked=asked_of(values, RESOURCES),
         )
 
 
@@ -368,7 +368,7 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
         "structure": parent.structure.public_id,
         "repeats": " ".join(str(count) for count in parent.repeats),
         "visibility": parent.visibility,
-        "cluster": parent.job.cluster.public_id,
+        "cluster": parent.job.cluster.entry.public_id,
         "threads": parent.job.resources.get("threads"),
         **resource_initial(parent.job.resources),
     }

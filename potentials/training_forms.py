@@ -165,7 +165,7 @@ class TrainingForm(forms.Form):
         if cluster and family and (lacking := missing_words(cluster, family)):
             self.add_error("family", lacking)
         if not self.errors:
-            check_fits(self, cluster, Resources(threads=threads or 1))
+            check_fits(self, cluster, Resources(threads=threads or 1), RESOURCES)
         if not self.errors:
             try:
                 cleaned["settings"] = self._settings(cleaned)
@@ -187,7 +187,7 @@ class TrainingForm(forms.Form):
             threads=values["threads"],
             visibility=values["visibility"],
             parent=parent,
-            asked=asked_of(values),
+            asked=asked_of(values, RESOURCES),
         )
 
     def _own_name(self, versions: Any) -> str:
@@ -231,7 +231,7 @@ def training_initial(parent: Training) -> dict[str, Any]:
         "effort": parent.effort,
         "family": parent.family,
         "visibility": parent.visibility,
-        "cluster": parent.job.cluster.public_id,
+        "cluster": parent.job.cluster.entry.public_id,
         "threads": parent.job.resources.get("threads"),
         **resource_initial(parent.job.resources),
         "kind": ", ".join(filters.get("kind", [])),

@@ -13,8 +13,10 @@ from rest_framework.response import Response
 from datasets.access import editable_or_403, visible_or_404
 from datasets.api.labs import lab_of
 from datasets.dft.codes import CODES, code_named
+from datasets.dft.scripts import dft_script
 from datasets.dft.services import (
     DftRequest,
+    dft_check,
     dft_continue,
     dft_outcomes,
     dft_potentials,
@@ -25,7 +27,9 @@ from datasets.dft.services import (
 from datasets.models import Dataset, PseudoFamily, Structure, StructureSet
 from datasets.services.access import creation_check
 from jobs.models import Job
+from jobs.resources import Asked
 from jobs.selectors import clusters_usable_by
+from jobs.serializers import AskedSerializer, ScriptPreviewSerializer
 from jobs.services import cluster_ensure_local
 from labs.models import Visibility
 from mlmd.codes.espresso_settings import Protocol
@@ -89,6 +93,7 @@ class DftStartSerializer(serializers.Serializer):
         required=False, min_value=1, max_value=1000, help_text="Structures at a time."
     )
     walltime_s = serializers.IntegerField(required=False, min_value=60)
+    resources = AskedSerializer(required=False, help_text="What to ask of the cluster.")
     visibility = serializers.ChoiceField(Visibility.choices, default=Visibility.LAB)
     lab = serializers.CharField(required=False)
 
@@ -127,33 +132,20 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         ],
     )
     def create(self, request: Request) -> Response:
-        asked = DftStartSerializer(data=request.data)
-        asked.is_valid(raise_exception=True)
-        values = dict(asked.validated_data)
-        values.pop("lab", None)
-        seen = Structure.objects.visible_to(request.user)
-        structures = [visible_or_404(seen, public_id) for public_id in values.pop("structures")]
-        if of_set := values.pop("structure_set", None):
-            found = visible_or_404(StructureSet.objects.visible_to(request.user), of_set)
-            structures += found.members.order_by("pk")
-        dataset = values.pop("dataset", None)
-        cluster = values.pop("cluster", None)
-        if family := values.pop("family", None):
-            families = PseudoFamily.objects.visible_to(request.user)
-            values["family"] = visible_or_404(families, family)
-        started = DftRequest(
-            structures=structures,
-            settings=code_named(values["code"]).protocol_settings(
-                values.pop("protocol"), **values.pop("settings")
-            ),
-            dataset=editable_or_403(Dataset, request.user, dataset) if dataset else None,
-            cluster=visible_or_404(clusters_usable_by(request.user), cluster)
-            if cluster
-            else cluster_ensure_local(),
-            **values,
-        )
-        job = dft_start(owner=request.user, lab=lab_of(request), request=started)
+        job = dft_start(owner=request.user, lab=lab_of(request), request=_asked(request))
         return Response(self.get_serializer(job).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="See the script of a DFT run before it is started",
+        request=DftStartSerializer,
+        responses=ScriptPreviewSerializer,
+    )
+    @action(detail=False, methods=["post"])
+    def preview(self, request: Request) -> Response:
+        asked = _asked(request)
+        potentials = dft_check(asked)
+        shown = dft_script(lab=lab_of(request), request=asked, potentials=potentials)
+        return Response(ScriptPreviewSerializer(shown).data)
 
     @extend_schema(
         summary="Compute the structures that failed once more",
@@ -178,3 +170,34 @@ class DftViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
         creation_check(request.user, lab_of(request))
         made = dft_continue(job=job, actor=request.user)
         return Response(self.get_serializer(made).data, status=status.HTTP_201_CREATED)
+
+
+def _asked(request: Request) -> DftRequest:
+    """Return what the body of a call asks for; what it names must be visible."""
+    asked = DftStartSerializer(data=request.data)
+    asked.is_valid(raise_exception=True)
+    values = dict(asked.validated_data)
+    values.pop("lab", None)
+    resources = Asked(**values.pop("resources", {}))
+    seen = Structure.objects.visible_to(request.user)
+    structures = [visible_or_404(seen, public_id) for public_id in values.pop("structures")]
+    if of_set := values.pop("structure_set", None):
+        found = visible_or_404(StructureSet.objects.visible_to(request.user), of_set)
+        structures += found.members.order_by("pk")
+    dataset = values.pop("dataset", None)
+    cluster = values.pop("cluster", None)
+    if family := values.pop("family", None):
+        families = PseudoFamily.objects.visible_to(request.user)
+        values["family"] = visible_or_404(families, family)
+    return DftRequest(
+        structures=structures,
+        settings=code_named(values["code"]).protocol_settings(
+            values.pop("protocol"), **values.pop("settings")
+        ),
+        dataset=editable_or_403(Dataset, request.user, dataset) if dataset else None,
+        cluster=visible_or_404(clusters_usable_by(request.user), cluster)
+        if cluster
+        else cluster_ensure_local(),
+        asked=resources,
+        **values,
+    )

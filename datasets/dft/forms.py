@@ -11,17 +11,20 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from datasets.dft.codes import CODES
-from datasets.dft.services import KIND, DftRequest
+from datasets.dft.services import KIND, LEAST_WALLTIME, DftRequest
 from datasets.models import Dataset, PseudoFamily, Structure, StructureSet
 from jobs.offering import clusters_offering, usual_cluster
+from jobs.resource_forms import asked_of, check_fits, resource_fields
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from labs.settings_forms import settings_fields, settings_values
 from mlmd.codes.espresso_settings import Protocol
 from mlmd.errors import MlmdError
+from mlmd.launch import Resources
 
 EXPERT = {"data-expert": "true"}
 PREFIX = "set-"
+RESOURCES = ("nodes", "threads", "memory", "gpus", "queue", "account")
 
 
 def is_uuid(word: str) -> bool:
@@ -135,6 +138,7 @@ class DftForm(forms.Form):
                 field.queryset = queryset
         if self.code.name != "espresso":
             del self.fields["family"]
+        self.fields.update(resource_fields(RESOURCES))
         able = clusters_offering(user, self.code.program)
         self.fields["cluster"].initial = usual_cluster(user, KIND, able)
         self.fields.update(
@@ -166,6 +170,13 @@ class DftForm(forms.Form):
         if not self.errors and not cleaned["structures"] and not cleaned["structure_set"]:
             self.add_error("structures", _("Choose structures, or a set of them."))
         if not self.errors:
+            hours = cleaned["hours"]
+            usual = Resources(
+                processes=cleaned["processes"],
+                walltime_s=int(hours * 3600) if hours else LEAST_WALLTIME,
+            )
+            check_fits(self, cleaned["cluster"], usual, RESOURCES)
+        if not self.errors:
             changed = settings_values(self.code.settings, cleaned, PREFIX)
             try:
                 cleaned["settings"] = self.code.protocol_settings(cleaned["protocol"], **changed)
@@ -193,4 +204,5 @@ class DftForm(forms.Form):
             code=self.code.name,
             at_once=values["at_once"],
             family=values.get("family"),
+            asked=asked_of(values, RESOURCES),
         )

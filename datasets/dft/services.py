@@ -22,6 +22,7 @@ from jobs.clusters import resources_of
 from jobs.files import SCRIPT_FILE, job_folder
 from jobs.models import Cluster, Job
 from jobs.placement import queues_of
+from jobs.resources import NOTHING_ASKED, Asked, asked_again
 from jobs.selectors import jobs_visible_to, may_change
 from jobs.services import job_create
 from labs.exceptions import PermissionDenied, Refused
@@ -58,6 +59,7 @@ class DftRequest:
         at_once: structures computed at the same time, each with its own processes; None for as
             many as the cluster suits.
         family: of pseudopotentials; None for the site's own.
+        asked: what an expert chose of the cluster.
     """
 
     structures: Sequence[Structure]
@@ -73,6 +75,7 @@ class DftRequest:
     code: str = "espresso"
     at_once: int | None = None
     family: PseudoFamily | None = None
+    asked: Asked = NOTHING_ASKED
 
 
 @dataclass(frozen=True)
@@ -141,6 +144,13 @@ def dft_check(request: DftRequest) -> Potentials:
     )
 
 
+def dft_resources(request: DftRequest, potentials: Potentials) -> dict[str, Any]:
+    """Return what a run asks of its cluster, as `job_create` takes it."""
+    walltime = request.walltime_s or max(LEAST_WALLTIME, int(6 * dft_estimate(request, potentials)))
+    usual = Resources(processes=request.processes, walltime_s=walltime, at_once=dft_lanes(request))
+    return request.asked.over(usual)
+
+
 @transaction.atomic
 def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
     """Make the job that computes structures, and the dataset it feeds where none was chosen.
@@ -159,7 +169,6 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         visibility=request.visibility,
     )
     _may_feed(dataset, owner)
-    walltime = request.walltime_s or max(LEAST_WALLTIME, int(6 * dft_estimate(request, potentials)))
     spec = {
         "structures": [_entry(structure) for structure in request.structures],
         "code": request.code,
@@ -176,9 +185,7 @@ def dft_start(*, owner: Any, lab: Lab, request: DftRequest) -> Job:
         title=_default_name(request.structures),
         spec=spec,
         cluster=request.cluster,
-        resources=asdict(
-            Resources(processes=request.processes, walltime_s=walltime, at_once=dft_lanes(request))
-        ),
+        resources=dft_resources(request, potentials),
         visibility=request.visibility,
         parent=request.parent,
     )
@@ -320,6 +327,7 @@ def _compute_again(job: Job, actor: Any, wanted: frozenset[str]) -> Job:
         code=code.name,
         at_once=resources.at_once,
         family=family,
+        asked=asked_again(job),
     )
     return dft_start(owner=actor, lab=job.lab, request=request)
 

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from datasets.access import visible_or_404
 from datasets.dft.codes import CODES, code_named
 from datasets.dft.forms import DftForm, is_uuid
+from datasets.dft.scripts import dft_script
 from datasets.dft.services import (
     UNFINISHED,
     dft_check,
@@ -80,6 +81,7 @@ def dft_preview(request: HttpRequest) -> HttpResponse:
     form = DftForm(request.POST, user=request.user, code=_code(request))
     sentence = problem = hint = ""
     inputs: list[tuple[str, str]] = []
+    script = None
     if not form.is_valid():
         problem = _("Choose structures to see what will happen.")
         if "structures" not in form.errors:
@@ -97,9 +99,17 @@ def dft_preview(request: HttpRequest) -> HttpResponse:
             names = [file["name"] for file in potentials.values()]
             seconds = dft_estimate(asked, potentials)
             sentence = _sentence(len(asked.structures), seconds, dft_lanes(asked), names)
+            if request.lab is not None:
+                script = dft_script(lab=request.lab, request=asked, potentials=potentials)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    context = {"sentence": sentence, "problem": problem, "hint": hint, "inputs": inputs}
+    context = {
+        "sentence": sentence,
+        "problem": problem,
+        "hint": hint,
+        "inputs": inputs,
+        "script": script,
+    }
     return render(request, "datasets/_dft_preview.html", context)
 
 

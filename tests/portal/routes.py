@@ -251,6 +251,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:dft-detail": (read("dft"),),
     "api:dft-retry": (change("dft"),),
     "api:dft-preview": (OWN_POST,),
+    "api:dft-preview": (OWN_POST,),
     "api:dft-continue": (change("dft"),),
     # datasets: uploads
     "datasets:upload": (create(name="New", file="<file>"),),
