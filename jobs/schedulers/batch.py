@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +13,9 @@ from jobs.transports.base import Answer
 from mlmd.launch import Resources
 
 NOBODY_KNOWS = 75  # exit status: an earlier try may have succeeded and the queue can't be read
+UNSEEN_WAIT = 60  # s that the queue must say nothing of an earlier try before there is another one
+# After such words a run may have been taken; after any other error it was not.
+_DOUBTFUL = "timed? ?out|zero bytes|contact|connect|communicat|broken pipe|unexpected message"
 
 
 def queue_name(token: str) -> str:
@@ -28,14 +32,21 @@ def submit_once(find: str, submit: str) -> str:
         submit: hands the script over.
 
     The first try leaves ``job.asked``; where it stands and no answer was kept, the queue and
-    the run's own claim are looked up before anything is submitted a second time.
+    the run's own claim are looked up before anything is submitted a second time. A queue that
+    lists nothing is believed when it does so for a while: controllers that have just started
+    answer with empty lists. A clear refusal takes ``job.asked`` away again.
     """
     return (
         "if [ -e job.asked ]; then "
         "if [ -s claim/id ]; then cat claim/id; exit 0; fi; "
         f"found=$({find}) || exit {NOBODY_KNOWS}; "
-        'if [ -n "$found" ]; then printf "%s\\n" "$found"; exit 0; fi; fi; '
-        f": > job.asked; {submit}"
+        'if [ -n "$found" ]; then printf "%s\\n" "$found"; exit 0; fi; '
+        "now=$(date +%s); since=$(cat job.unseen 2>/dev/null); "
+        '[ -n "$since" ] || { since=$now; echo "$now" > job.unseen; }; '
+        f"[ $((now - since)) -ge {UNSEEN_WAIT} ] || exit {NOBODY_KNOWS}; fi; "
+        f"rm -f job.unseen; : > job.asked; {submit} 2> job.said; code=$?; "
+        f"if [ $code -ne 0 ] && [ -s job.said ] && ! grep -qiE {shlex.quote(_DOUBTFUL)} job.said; "
+        "then rm -f job.asked; fi; cat job.said >&2; exit $code"
     )
 
 
@@ -56,7 +67,10 @@ def parse_submit(
     """
     text = f"{answer.out}\n{answer.err}".strip()
     if answer.code == NOBODY_KNOWS:
-        raise ClusterTrouble(f"{name}: the queue can't be read, so nothing was submitted again.")
+        raise ClusterTrouble(
+            f"{name}: an earlier submission may have succeeded and doesn't show in the queue yet; "
+            "nothing is submitted a second time until that is clear."
+        )
     # Some sites answer 0 with an error in the text: the id alone says yes.
     if answer.code == 0 and (match := accepted.search(text)):
         return match[1]

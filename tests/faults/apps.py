@@ -49,9 +49,10 @@ def _count_statements(folder: Path) -> None:
 def _hurry(pace: float) -> None:
     """Multiply the patience of the job machine: a test of minutes stands for hours of trouble."""
     from jobs import machine, submission, tending
-    from jobs.schedulers import SCHEDULERS
+    from jobs.schedulers import SCHEDULERS, batch
     from jobs.transports import ssh, ssh_pool
 
+    batch.UNSEEN_WAIT = max(1, round(batch.UNSEEN_WAIT * pace))
     for scheduler in SCHEDULERS.values():
         scheduler.missing_grace_s = scheduler.missing_grace_s * pace
     for module, names in (

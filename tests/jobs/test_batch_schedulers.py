@@ -83,6 +83,30 @@ def test_a_submission_looks_before_it_asks_a_second_time(name, scheduler, tmp_pa
     assert counter.read_text().split() == ["x"]
 
 
+@pytest.mark.parametrize(("name", "scheduler"), SYSTEMS.items(), ids=SYSTEMS)
+def test_an_empty_queue_is_believed_after_a_while_and_a_refusal_at_once(name, scheduler, tmp_path):
+    programs = tmp_path / "bin"
+    programs.mkdir()
+    submit = {"slurm": "sbatch", "pbs": "qsub", "pjm": "pjsub"}[name]
+    query = {"slurm": "squeue", "pbs": "qstat", "pjm": "pjstat"}[name]
+    counter = tmp_path / "submitted"
+    _program(programs / submit, f"echo x >> {counter}; cat says >&2; exit 1")
+    _program(programs / query, "exit 0")
+    (tmp_path / "says").write_text("error: Batch job submission failed: too many jobs\n")
+    command = scheduler.submit_command("job.sh", TOKEN)
+    for _turn in range(2):
+        assert "too many" in _shell(command, tmp_path, programs).err
+    (tmp_path / "says").write_text("error: Socket timed out on send/recv operation\n")
+    assert _shell(command, tmp_path, programs).code == 1
+    assert len(counter.read_text().split()) == 3
+    for _turn in range(2):
+        assert _shell(command, tmp_path, programs).code == NOBODY_KNOWS
+    (tmp_path / "job.unseen").write_text("1\n")
+    assert _shell(command, tmp_path, programs).code == 1
+    assert len(counter.read_text().split()) == 4
+    assert _shell(command, tmp_path, programs).code == NOBODY_KNOWS
+
+
 def _program(path, text):
     path.write_text(f"#!/bin/sh\n{text}\n")
     path.chmod(0o755)
