@@ -6,10 +6,13 @@ import csv
 import io
 from collections.abc import Iterator, Mapping
 
+from datasets.models import Frame
 from datasets.querysets import FrameQuerySet
+from datasets.selections import key_batches
+from datasets.snapshots import CatalogRows
 
 FLUSH = 1 << 16
-BATCH = 2000
+BATCH = 1000
 
 # Head, with its unit → column.
 COLUMNS: Mapping[str, str] = {
@@ -47,19 +50,14 @@ COLUMNS: Mapping[str, str] = {
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
-def frames_csv(rows: FrameQuerySet) -> Iterator[str]:
-    """Yield the table of frames by ascending id, with flat memory.
-
-    Rows are fetched in batches by id, so that no read stays open while a slow reader waits.
-    """
+def frames_csv(rows: FrameQuerySet | CatalogRows) -> Iterator[str]:
+    """Yield the table of frames by ascending id, with flat memory."""
     line = io.StringIO()
     writer = csv.writer(line)
     writer.writerow(COLUMNS)
-    columns = rows.order_by("pk").values_list("pk", *COLUMNS.values())
-    last = 0
-    while found := list(columns.filter(pk__gt=last)[:BATCH]):
-        for last, *values in found:  # noqa: B007 - the last key starts the next batch
-            writer.writerow([_cell(value) for value in values])
+    for keys in key_batches(rows, BATCH):
+        found = Frame.objects.filter(pk__in=keys).order_by("pk").values_list(*COLUMNS.values())
+        writer.writerows([_cell(value) for value in values] for values in found)
         if line.tell() > FLUSH:
             yield line.getvalue()
             line.seek(0)

@@ -10,6 +10,7 @@ from operator import or_
 from typing import Any
 from uuid import UUID
 
+import numpy as np
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -18,6 +19,7 @@ from datasets.models import Calculation, DatasetVersion, Frame
 from datasets.packing import unpack_frame
 from datasets.querysets import FrameQuerySet, within
 from datasets.selectors import versions_visible_to
+from datasets.snapshots import CatalogRows
 from datasets.store import BATCH, document_store, frame_keys
 from labs.exceptions import Refused
 from mlmd.documents import calculation_from_document
@@ -113,27 +115,44 @@ class Selection:
         return cls(ids, FrameFilters.from_json(values.get("filters") or {}))
 
 
-def iterate_frames(rows: FrameQuerySet) -> Iterator[LabelledFrame]:
+def iterate_frames(rows: FrameQuerySet | CatalogRows) -> Iterator[LabelledFrame]:
     """Yield the exact frames of rows by ascending id, with flat memory."""
     return (frame for _key, frame in iterate_keyed(rows))
 
 
-def iterate_keyed(rows: FrameQuerySet, after: int = 0) -> Iterator[tuple[int, LabelledFrame]]:
-    """Yield id and frame of the rows behind an id, by ascending id, with flat memory.
-
-    Rows are fetched in batches by id, so that no read stays open while a slow reader waits.
-    """
+def iterate_keyed(
+    rows: FrameQuerySet | CatalogRows, after: int = 0
+) -> Iterator[tuple[int, LabelledFrame]]:
+    """Yield id and frame of the rows behind an id, by ascending id, with flat memory."""
     calculations: dict[int, LevelOfTheory] = {}
-    store, last = document_store(), after
-    ordered = rows.order_by("pk")
-    while keys := frame_keys(ordered.filter(pk__gt=last)[:BATCH]):
+    store = document_store()
+    for batch in key_batches(rows, BATCH, after):
+        keys = frame_keys(Frame.objects.filter(pk__in=batch).order_by("pk"))
         for document in store.iterate(keys):
             number = document.key.calculation_id
             if number not in calculations:
                 stored = Calculation.objects.get(pk=number)
                 calculations[number] = calculation_from_document(stored.document)
             yield document.key.frame_id, unpack_frame(document.content, calculations[number])
-        last = keys[-1].frame_id
+
+
+def key_batches(
+    rows: FrameQuerySet | CatalogRows, size: int, after: int = 0
+) -> Iterator[list[int]]:
+    """Yield the ids of rows behind an id, ascending.
+
+    Each batch is a query of its own, so that no read stays open while a slow reader waits.
+    """
+    if isinstance(rows, CatalogRows):
+        # Known at once: a search over many datasets would be sorted again for each batch.
+        keys = rows.keys()
+        for start in range(int(np.searchsorted(keys, after, "right")), len(keys), size):
+            yield keys[start : start + size].tolist()
+        return
+    ordered = rows.order_by("pk").values_list("pk", flat=True)
+    while batch := list(ordered.filter(pk__gt=after)[:size]):
+        yield batch
+        after = batch[-1]
 
 
 def frames_checksum(rows: FrameQuerySet) -> str:

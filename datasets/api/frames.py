@@ -152,9 +152,11 @@ class FrameViewSet(viewsets.ReadOnlyModelViewSet):
     )
     @action(detail=False, url_path="download/<str:file_format>")
     def download_all(self, request: Request, file_format: str = "") -> HttpResponseBase:
-        rows = catalog_query(request.user, request.query_params).frames(request.user)
+        query, user = catalog_query(request.user, request.query_params), request.user
         energy = request.query_params.get("energy", "free")
-        return rows_response(rows, file_format, "frames", energy=energy)
+        return rows_response(
+            query.frames(user), file_format, "frames", energy=energy, found=query.rows(user)
+        )
 
     @extend_schema(summary="Download a frame", parameters=[FORMAT, ENERGY], responses=FILE)
     @action(detail=True, url_path="download/<str:file_format>")

@@ -126,9 +126,11 @@ def _downloads(request: HttpRequest, count: int) -> list[dict[str, Any]]:
 @says_refusals(lambda **_k: reverse("datasets:frames"))
 def frames_download(request: HttpRequest, file_format: str) -> HttpResponseBase:
     """Send every frame that the filters find, however many there are."""
-    rows = catalog_query(request.user, request.GET).frames(request.user)
+    query, user = catalog_query(request.user, request.GET), request.user
     energy = request.GET.get("energy", "free")
-    return rows_response(rows, file_format, "frames", energy=energy)
+    return rows_response(
+        query.frames(user), file_format, "frames", energy=energy, found=query.rows(user)
+    )
 
 
 @require_GET

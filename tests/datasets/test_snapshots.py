@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from datasets.catalog import FACETS, catalog_query
+from datasets.filter_words import MAY_LACK
 from datasets.filters import NUMBERS, WORDS, FrameFilters
 from datasets.models import Dataset, Frame
 from datasets.pages import ordered
@@ -130,7 +131,7 @@ def some_filters() -> st.SearchStrategy[FrameFilters]:
 def facets_by_hand(rows: Any) -> dict[str, Counter[str]]:
     counts: dict[str, Counter[str]] = {}
     for name in FACETS:
-        lacking = "none" if name in ("dispersion", "licence") else ""
+        lacking = "none" if name in MAY_LACK else ""
         counts[name] = Counter(word or lacking for word in rows.values_list(WORDS[name], flat=True))
     return counts
 
