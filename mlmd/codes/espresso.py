@@ -31,7 +31,7 @@ from mlmd.runs import read_json, write_json_atomic
 from mlmd.units import BOHR
 
 PROGRAM = "pw.x"
-INPUT_FILE, OUTPUT_FILE, SPEC_FILE = "pw.in", "pw.out", "spec.json"
+INPUT_FILE, OUTPUT_FILE, SPEC_FILE, TIDY_FILE = "pw.in", "pw.out", "spec.json", "tidy.sh"
 _XML_FILES = (f"out/{PREFIX}.save/data-file-schema.xml", f"out/{PREFIX}.xml")
 _DEFAULT_VALENCE = 8.0
 # Si8, 20 Ry, 3×3×3 k-points took 9.5 s on one core; the estimate grows from there.
@@ -39,6 +39,14 @@ _SECONDS_PER_UNIT = 1.9e-7
 _FOURIER_SHARE = 60.0
 _NOT_REACHED = "convergence NOT achieved"  # what pw.x says of a self-consistency that gave up
 _MOST_OUTPUT = 4 * 2**20  # bytes looked through for an error message
+
+# Thousands of structures share a work folder with a quota, and each look lists its files.
+TIDY = f"""\
+# sh tidy.sh FOLDER : keep the results, not what pw.x works with.
+for out in "$1/out" "$1/{AGAIN}/out"; do
+  rm -f "$out"/{PREFIX}.wfc* "$out"/{PREFIX}.save/*.dat "$out"/{PREFIX}.save/*.hdf5 "$out"/{PREFIX}.save/*.[uU][pP][fF]
+done
+"""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ def prepare(spec: EspressoSpec, run_dir: Path) -> Launch:
     (run_dir / "pseudo").mkdir()
     for file in chosen.values():
         shutil.copyfile(file.path, run_dir / "pseudo" / file.name)
+    (run_dir / TIDY_FILE).write_text(TIDY, encoding="utf-8")
     parts = [
         _part(index, named, spec, names, run_dir) for index, named in enumerate(spec.structures)
     ]
@@ -105,6 +114,7 @@ def _part(
             named, spec.settings.gentler(), names, f"{folder}/{AGAIN}", run_dir, spec.resources
         )
         commands.append(replace(again, only_if=Condition(f"{folder}/{OUTPUT_FILE}", _NOT_REACHED)))
+    commands.append(Command(("sh", TIDY_FILE, folder), may_fail=True))
     return Part(folder, tuple(commands))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -176,7 +177,8 @@ def test_a_second_try_with_gentler_mixing_follows_and_can_be_switched_off(
 ) -> None:
     named = (NamedStructure("hard", bulk("Si", "diamond", a=5.43)),)
     launch = prepare(EspressoSpec(named, EspressoSettings(), table, Resources()), tmp_path)
-    first, second = launch.parts[0].commands
+    first, second, tidy = launch.parts[0].commands
+    assert tidy.argv == ("sh", "tidy.sh", "0001")
     assert first.only_if is None
     assert second.only_if is not None
     assert "mixing_beta = 0.3" in (tmp_path / "0001/again/pw.in").read_text()
@@ -196,7 +198,7 @@ def test_a_second_try_with_gentler_mixing_follows_and_can_be_switched_off(
     (tmp_path / "off").mkdir()
     settings = EspressoSettings(second_try=False)
     launch = prepare(EspressoSpec(named, settings, table, Resources()), tmp_path / "off")
-    assert len(launch.parts[0].commands) == 1
+    assert [c.argv[0] for c in launch.parts[0].commands] == ["pw.x", "sh"]
 
 
 def _result(shared_reference: Path, folder: Path) -> None:
@@ -213,3 +215,16 @@ def test_an_output_that_stops_in_the_middle_is_no_success(tmp_path: Path) -> Non
     assert "before its job was done" in error_message(path)
     path.write_text("convergence NOT achieved after 3 iterations: stopping\n JOB DONE.\n")
     assert "did not converge" in error_message(path)
+
+
+def test_tidying_keeps_the_results_only(table, tmp_path: Path) -> None:
+    named = (NamedStructure("one", bulk("Si", "diamond", a=5.43)),)
+    prepare(EspressoSpec(named, EspressoSettings(), table, Resources()), tmp_path)
+    save = tmp_path / "0001/out/pwscf.save"
+    save.mkdir(parents=True)
+    for name in ("data-file-schema.xml", "charge-density.dat", "wfc1.dat", "Si.UPF"):
+        (save / name).touch()
+    (tmp_path / "0001/out/pwscf.wfc1").touch()
+    subprocess.run(["sh", "tidy.sh", "0001"], cwd=tmp_path, check=True)
+    left = [path.name for path in (tmp_path / "0001/out").rglob("*") if path.is_file()]
+    assert left == ["data-file-schema.xml"]
