@@ -129,6 +129,8 @@ class FrameFilterForm(forms.Form):
         self, query: Any, *, facets: dict[str, list[Group]], datasets: Iterable[Any]
     ) -> None:
         super().__init__(query)
+        if query.get("dataset"):  # said by a chip
+            self.fields["dataset"].widget = forms.HiddenInput()
         for name, groups in facets.items():
             given = {value for value in query.getlist(name) if value}
             missing = sorted(given - {group.name for group in groups})

@@ -79,6 +79,7 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
         "chips": [(words, _without(request, name, value)) for name, value, words in chips],
         "dataset": dataset,
         "version": version,
+        "everywhere": _everywhere(request),
         "squares": _squares(request, dataset, elements),
         "elements": elements,
         "downloads": _downloads(request, page.paginator.count),
@@ -95,6 +96,14 @@ def frame_catalog(request: HttpRequest) -> HttpResponse:
 def _squares(request: HttpRequest, dataset: Dataset | None, elements: tuple[str, ...]) -> Any:
     coverage = coverage_visible_to(request.user, dataset)
     return periodic_table(coverage, elements_visible_to(request.user, dataset), elements)
+
+
+def _everywhere(request: HttpRequest) -> str:
+    """Return the address of the same search over all datasets."""
+    query = request.GET.copy()
+    for name in ("dataset", "version", "region", "split", "page"):  # mean nothing elsewhere
+        query.pop(name, None)
+    return f"?{query.urlencode()}"
 
 
 def _without(request: HttpRequest, name: str, value: str) -> str:

@@ -222,6 +222,15 @@ def test_a_redirect_never_leaves_the_site(page, owner, lab):
     assert answer["Location"] == dataset.get_absolute_url()
 
 
+def test_a_search_in_a_dataset_says_so_and_leads_out_of_it(page, owner, lab):
+    dataset = make_dataset(owner, lab, name="Here")
+    url = reverse("datasets:frames") + f"?dataset={dataset.public_id}&kind=liquid&region="
+    text = body(page.get(url))
+    assert "in Here" in text
+    assert 'href="?kind=liquid"' in text
+    assert f'<input type="hidden" name="dataset" value="{dataset.public_id}"' in text
+
+
 def test_the_catalog_shows_chips_that_take_a_filter_away(page, owner, lab):
     make_dataset(owner, lab)
     text = body(page.get(reverse("datasets:frames") + "?elements=Si&kind=liquid&atoms_min=1"))
