@@ -90,8 +90,11 @@ def resources_sentence(asked: Resources, cluster: Cluster, queue: str) -> str:
         parts.append(_("and %(count)d GPU") % {"count": asked.gpus})
     if asked.memory_mb:
         parts.append(_("and %(size).1f GiB of memory") % {"size": asked.memory_mb / 1024})
+    what = " ".join(parts)
+    if asked.at_once > 1:
+        what = _("%(what)s, %(count)d at a time") % {"what": what, "count": asked.at_once}
     words = {
-        "what": " ".join(parts),
+        "what": what,
         "time": duration(asked.walltime_s),
         "cluster": cluster,
         "queue": queue,

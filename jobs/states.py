@@ -34,7 +34,7 @@ EXPLANATIONS = {
     State.RUNNING: _("The run is working on the cluster."),
     State.ENDED: _("The run has ended; its files are being copied to the portal."),
     State.FETCHED: _("The files have arrived; the results are being read."),
-    State.DONE: _("The run succeeded and its results are in the catalog."),
+    State.DONE: _("The run has ended, and its results are in the catalog."),
     State.FAILED: _("The run went wrong; the reason and the end of its log are below."),
     State.BLOCKED: _("The cluster can't be reached or used; the portal tries again by itself."),
     State.CANCELLING: _("The cluster has been asked to stop the run."),

@@ -394,7 +394,11 @@ def _may_feed(dataset: Dataset, person: Any) -> None:
 
 
 def _default_name(structures: Sequence[Structure]) -> str:
-    first = structures[0].name
+    """Return a name after the set that all structures are from, else after the first of them."""
+    first = structures[0]
+    if first.member_of_id and {row.member_of_id for row in structures} == {first.member_of_id}:
+        return _("DFT of %s") % first.member_of
     if len(structures) == 1:
-        return _("DFT of %s") % first
-    return _("DFT of %(first)s and %(more)d more") % {"first": first, "more": len(structures) - 1}
+        return _("DFT of %s") % first.name
+    more = len(structures) - 1
+    return _("DFT of %(first)s and %(more)d more") % {"first": first.name, "more": more}

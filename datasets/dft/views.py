@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -42,6 +44,8 @@ from labs.settings_forms import wrong_labels
 from labs.templatetags.mlmd_tags import duration
 from mlmd.errors import MlmdError
 from mlmd.launch import Resources
+
+RANK = {"failed": 0, "unfinished": 1, "unconverged": 2, "waiting": 3, "converged": 4}
 
 
 @require_http_methods(["GET", "POST"])
@@ -123,10 +127,14 @@ def dft_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     unfinished = sum(row.outcome in UNFINISHED for row in outcomes) if job.is_final else 0
     changeable = job.is_final and may_change(request.user, job)
     last = job.moves.last()
+    counts = Counter(row.outcome for row in outcomes)
+    # What needs a person comes first; of equals the order of the run stays.
+    ranked = sorted(outcomes, key=lambda row: RANK.get(row.outcome, 0))
     context = {
         "job": job,
         "took": job.ended_at - job.started_at if job.started_at and job.ended_at else None,
-        "outcomes": outcomes,
+        "page_obj": Paginator(ranked, 50).get_page(request.GET.get("page")),
+        "counts": [(word, counts[word]) for word in RANK if counts[word]],
         "dataset": dataset,
         "bad": bad,
         "unfinished": unfinished,
