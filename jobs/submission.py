@@ -19,6 +19,7 @@ from jobs.transports import Answer, Transport
 
 TIMEOUT = 60.0  # s for a command that hands runs over, and beyond that
 TIMEOUT_EACH = 10.0  # s for each of its runs
+LOCKED = 91  # exit status: an earlier try still goes on over there
 AT_ONCE = 20  # runs in one command: each may wait for a scheduler that is slow
 _MARK = re.compile(r"\n?=answer (\w+) (\d+)\n")
 
@@ -32,7 +33,7 @@ def guarded(folder: str, submit: str) -> str:
     """
     return (
         f"cd {shlex.quote(folder)} || exit 90; "
-        "if command -v flock >/dev/null 2>&1; then exec 9>job.lock; flock -w 60 9 || exit 91; fi; "
+        f"if command -v flock >/dev/null 2>&1; then exec 9>job.lock; flock -w 3 9 || exit {LOCKED}; fi; "
         "if [ ! -s job.id ]; then "
         f"( {submit} ) 9>&- >job.id.part 2>job.err && mv job.id.part job.id; code=$?; "
         "if [ $code -ne 0 ]; then cat job.id.part; cat job.err >&2; exit $code; fi; fi; "
@@ -103,6 +104,8 @@ def take_answer(job: Job, answer: Answer | ClusterTrouble, scheduler: Scheduler)
         raise answer
     if answer.code == 90:
         raise ClusterTrouble(f"The run's folder {run_folder(job)} is not there.")
+    if answer.code == LOCKED:
+        raise ClusterTrouble("An earlier submission of this run has not come to its end yet.")
     try:
         scheduler_id = scheduler.parse_submit(answer)
     except SubmissionRefused as error:
