@@ -16,9 +16,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from jobs import registration
+from jobs.accounts import OwnAccount, account_close, account_open
 from jobs.models import Cluster
 from jobs.registration import ClusterSettings
-from jobs.selectors import clusters_managed_by, clusters_visible_to
+from jobs.selectors import clusters_known_to, clusters_managed_by, clusters_visible_to
 from jobs.serializers import (
     ClusterSerializer,
     ClusterSettingsSerializer,
@@ -26,6 +27,7 @@ from jobs.serializers import (
     CredentialSerializer,
     HostKeySerializer,
     NewClusterSerializer,
+    OwnAccountSerializer,
 )
 from labs.selectors import labs_of
 
@@ -45,6 +47,9 @@ _EXAMPLE = OpenApiExample(
 )
 
 
+_ACCOUNT = {"login": "x00000", "work_dir": "/group/gx00/x00000/portal", "account": "gx00"}
+
+
 class ClusterViewSet(viewsets.ReadOnlyModelViewSet[Cluster]):
     """Clusters that take runs."""
 
@@ -55,7 +60,9 @@ class ClusterViewSet(viewsets.ReadOnlyModelViewSet[Cluster]):
     def get_queryset(self) -> QuerySet[Cluster]:
         if getattr(self, "swagger_fake_view", False):
             return Cluster.objects.none()
-        return clusters_visible_to(self.request.user)
+        if self.action == "list":
+            return clusters_visible_to(self.request.user)
+        return clusters_known_to(self.request.user).select_related("shared")
 
     @extend_schema(summary="List clusters")
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -143,6 +150,29 @@ class ClusterViewSet(viewsets.ReadOnlyModelViewSet[Cluster]):
             shown=given.validated_data["fingerprint"],
         )
         return self._state(cluster)
+
+    @extend_schema(
+        summary="Let your runs on a cluster go under an account of your own",
+        description="The answer holds the public key to install and the id of the account's entry.",
+        request=OwnAccountSerializer,
+        responses={201: ClusterStateSerializer},
+        examples=[OpenApiExample("An account", value=_ACCOUNT, request_only=True)],
+    )
+    @action(detail=True, methods=["post"])
+    def account(self, request: Request, public_id: Any = None) -> Response:
+        given = OwnAccountSerializer(data=request.data)
+        given.is_valid(raise_exception=True)
+        entry = account_open(
+            cluster=self.get_object(), actor=request.user, own=OwnAccount(**given.validated_data)
+        )
+        registration.probe_ask(cluster=entry, actor=request.user)
+        return self._state(entry, status.HTTP_201_CREATED)
+
+    @extend_schema(summary="Let your runs go under the lab's account again", responses={204: None})
+    @account.mapping.delete
+    def account_given_up(self, request: Request, public_id: Any = None) -> Response:
+        account_close(cluster=self.get_object(), actor=request.user)
+        return Response(status=status.HTTP_204_NO_CONTENT)
 
     def _managed(self) -> Cluster:
         cluster: Cluster = self.get_object()

@@ -16,17 +16,20 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from jobs import registration
+from jobs.accounts import OwnAccount, account_close, account_of, account_open
 from jobs.clusters import recipes_of
-from jobs.forms import ClusterForm, CredentialForm
+from jobs.forms import AccountForm, ClusterForm, CredentialForm
 from jobs.keys import fingerprint
 from jobs.models import Cluster
 from jobs.placement import queues_of
 from jobs.presets import PRESETS
 from jobs.probing import LABELS
-from jobs.selectors import clusters_managed_by, clusters_visible_to
+from jobs.registration import probe_ask
+from jobs.selectors import clusters_known_to, clusters_managed_by
 from jobs.transports.ssh_pool import hops_of
 from labs.exceptions import Refused
 from labs.models import Role
+from labs.selectors import may_create
 from labs.views.forms import refusals_as_messages
 
 
@@ -72,9 +75,41 @@ def detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "queues": queues_of(cluster),
         "codes": sorted(recipes_of(cluster)),
         "generate_fields": [("method", "generate")],
+        "close_fields": [("close", "1")],
         "credential": getattr(cluster, "credential", None) if may_manage else None,
     }
+    context |= _own_account(request, cluster)
     return render(request, "jobs/cluster.html", context)
+
+
+def _own_account(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
+    """Return the person's account on a lab's cluster, or the form for one."""
+    lab = cluster.lab
+    if cluster.transport != "ssh" or cluster.shared or lab is None:
+        return {}
+    account = account_of(request.user, cluster)
+    may_open = account is None and may_create(request.user, lab)
+    return {"own_account": account, "account_form": AccountForm() if may_open else None}
+
+
+@require_POST
+def own_account(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Let the person's runs go under an own account, or under the lab's again."""
+    cluster = _visible(request, public_id)
+    with refusals_as_messages(request):
+        if request.POST.get("close") == "1":
+            account_close(cluster=cluster, actor=request.user)
+            messages.success(request, _("Your next runs go under the lab's account."))
+            return redirect("jobs:cluster", public_id)
+        form = AccountForm(request.POST)
+        if not form.is_valid():
+            raise Refused(_("Enter your account and its work folder."))
+        own = OwnAccount(**form.cleaned_data)
+        entry = account_open(cluster=cluster, actor=request.user, own=own)
+        probe_ask(cluster=entry, actor=request.user)
+        messages.success(request, _("Install the key; your next runs go under this account."))
+        return redirect("jobs:cluster", entry.public_id)
+    return redirect("jobs:cluster", public_id)
 
 
 def _hosts(cluster: Cluster) -> list[dict[str, str]]:
@@ -161,7 +196,9 @@ def set_open(request: HttpRequest, public_id: UUID) -> HttpResponse:
 
 
 def _visible(request: HttpRequest, public_id: UUID) -> Cluster:
-    clusters = clusters_visible_to(request.user).select_related("lab", "owner", "credential")
+    clusters = clusters_known_to(request.user).select_related(
+        "lab", "owner", "credential", "shared"
+    )
     return get_object_or_404(clusters, public_id=public_id)
 
 

@@ -97,7 +97,7 @@ class ClusterForm(forms.Form):
     login = forms.CharField(
         label=_("Account"),
         max_length=80,
-        help_text=_("All of the lab's runs go under this account."),
+        help_text=_("The lab's runs go under this account, but for people who add their own."),
     )
     scheduler = forms.ChoiceField(
         label=_("Scheduler"),
@@ -225,6 +225,23 @@ class ClusterForm(forms.Form):
         values = dict(self.cleaned_data)
         values["mpi"] = values["mpi"] or shlex.join(USUAL_LAUNCHER)
         return ClusterSettings(**values)
+
+
+class AccountForm(forms.Form):
+    """A person's own account on a cluster of the lab."""
+
+    login = forms.CharField(label=_("Your account there"), max_length=80)
+    work_dir = forms.CharField(
+        label=_("Your work folder"),
+        max_length=400,
+        help_text=_("Absolute, seen by the compute nodes; each run gets a folder in it."),
+    )
+    account = forms.CharField(
+        label=_("Group or project"),
+        max_length=80,
+        required=False,
+        help_text=_("Who pays; empty: the lab's."),
+    )
 
 
 class CredentialForm(forms.Form):

@@ -147,7 +147,7 @@ class Admission:
 
     def __init__(self, cluster: Cluster) -> None:
         rows = Limit.objects.exclude(what=What.DISK).select_related("cluster")
-        self.gates = [_Gate(row) for row in rows if row.cluster_id in {None, cluster.pk}]
+        self.gates = [_Gate(row) for row in rows if row.cluster_id in {None, cluster.entry.pk}]
 
     def open_to(self, waiting: QuerySet[Job]) -> QuerySet[Job]:
         """Return the waiting runs without those that meet a limit which is used up.
@@ -200,7 +200,8 @@ class _Gate:
         self.limit = limit
         working = Job.objects.filter(lab_id=limit.lab_id, state__in=WORKING)
         if limit.cluster_id:
-            working = working.filter(cluster_id=limit.cluster_id)
+            here = Q(cluster_id=limit.cluster_id) | Q(cluster__shared_id=limit.cluster_id)
+            working = working.filter(here)
         rows = list(working.only("owner_id", "resources").order_by())
         self.people = Counter(job.owner_id for job in rows)
         self.count = len(rows)

@@ -42,6 +42,13 @@ class Cluster(models.Model):
     visibility = models.CharField(
         _("visibility"), max_length=10, choices=Visibility, default=Visibility.LAB
     )
+    shared = models.ForeignKey(
+        "self",
+        on_delete=models.PROTECT,
+        null=True,
+        related_name="accounts",
+        help_text=_("The lab's entry, where this one is a person's own account on it."),
+    )
     is_builtin = models.BooleanField(default=False)
     is_active = models.BooleanField(_("takes new runs"), default=True)
     transport = models.CharField(_("transport"), max_length=20, default="local")
@@ -85,6 +92,11 @@ class Cluster(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def entry(self) -> Cluster:
+        """The lab's entry, which people choose in forms."""
+        return self.shared or self
 
 
 class Credential(models.Model):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from jobs.clusters import recipes_of
 from jobs.models import Cluster, Job
@@ -35,7 +36,7 @@ def usual_cluster(user: Any, kind: str, offered: QuerySet[Cluster]) -> Cluster |
     last = (
         Job.objects.filter(owner=user, kind=kind)
         .order_by("-id")
-        .values_list("cluster_id", flat=True)
+        .values_list(Coalesce("cluster__shared_id", "cluster_id"), flat=True)
         .first()
     )
     usual = None if last is None else offered.filter(pk=last).first()

@@ -65,13 +65,18 @@ def place(job: Job, resources: Resources) -> Placement:
     """
     asked = job.resources
     account = str(asked.get("account") or job.cluster.account)
-    if not re.fullmatch(r"[\w.+@-]*", account):
+    if not is_account(account):
         raise Refused(_("“%(account)s” can't be a group or project.") % {"account": account})
     return Placement(
         queue=choose_queue(job.cluster, resources, str(asked.get("queue") or "")),
         account=account,
         extra=tuple(job.cluster.options.get("directives", ())),
     )
+
+
+def is_account(word: str) -> bool:
+    """Whether a word can be an account, a group or a project; nothing is one, too."""
+    return re.fullmatch(r"[\w.+@-]*", word) is not None
 
 
 def choose_queue(cluster: Cluster, resources: Resources, asked: str = "") -> str:

@@ -9,9 +9,11 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from jobs.accounts import hand_down, is_work_folder
 from jobs.cluster_text import (
     queues_from_text,
     queues_to_text,
@@ -37,7 +39,7 @@ from jobs.vault import seal
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Role, Visibility
-from labs.selectors import role_in
+from labs.selectors import may_create, role_in
 
 _HOST = re.compile(r"[A-Za-z0-9]([\w.-]*\w)?")
 _WORD = re.compile(r"[\w.+@-]*")
@@ -45,7 +47,6 @@ _PLAIN = (
     *("name", "description", "host", "port", "login", "jump_hosts", "scheduler"),
     *("account", "cores", "is_active"),
 )
-_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True)
@@ -122,6 +123,7 @@ def cluster_update(*, cluster: Cluster, actor: Any, settings: ClusterSettings) -
         Refused: a setting makes no sense, or runs would lose their way.
         PermissionDenied: only managers of its lab may.
     """
+    _must_be_shared(cluster)
     _must_manage(actor, cluster.lab)
     moved = (cluster.host, cluster.login, cluster.work_dir, cluster.scheduler) != (
         settings.host,
@@ -138,6 +140,7 @@ def cluster_update(*, cluster: Cluster, actor: Any, settings: ClusterSettings) -
         )
     _apply(cluster, settings)
     cluster.save()
+    hand_down(cluster)
     audit_record(actor=actor, verb="cluster changed", target=cluster, host=cluster.host)  # type: ignore[arg-type]
     return cluster
 
@@ -145,8 +148,9 @@ def cluster_update(*, cluster: Cluster, actor: Any, settings: ClusterSettings) -
 @transaction.atomic
 def cluster_open(*, cluster: Cluster, actor: Any, is_active: bool) -> None:
     """Open a cluster for new runs or close it; runs on their way go on."""
+    _must_be_shared(cluster)
     _must_manage(actor, cluster.lab)
-    Cluster.objects.filter(pk=cluster.pk).update(is_active=is_active)
+    Cluster.objects.filter(Q(pk=cluster.pk) | Q(shared=cluster)).update(is_active=is_active)
     verb = "cluster opened" if is_active else "cluster closed"
     audit_record(actor=actor, verb=verb, target=cluster)  # type: ignore[arg-type]
 
@@ -173,7 +177,7 @@ def credential_set(
         Refused: what was entered can't be used.
         PermissionDenied: only managers of the cluster's lab may.
     """
-    _must_manage(actor, cluster.lab)
+    _must_set_up(actor, cluster)
     values: dict[str, Any] = {"changed_by": actor, "changed_at": timezone.now()}
     if method in {"generate", "key"}:
         private, public = make_key() if method == "generate" else take_key(secret, passphrase)
@@ -209,6 +213,7 @@ def host_key_confirm(*, cluster: Cluster, actor: Any, place: str, shown: str) ->
         Refused: the last probe saw no such key there.
         PermissionDenied: only managers of the cluster's lab may.
     """
+    _must_be_shared(cluster)
     _must_manage(actor, cluster.lab)
     line = cluster.probe.get("host_keys", {}).get(place, "")
     if not line or fingerprint(line) != shown:
@@ -218,6 +223,7 @@ def host_key_confirm(*, cluster: Cluster, actor: Any, place: str, shown: str) ->
     known = {**cluster.known_hosts, place: line}
     Cluster.objects.filter(pk=cluster.pk).update(known_hosts=known)
     cluster.known_hosts = known
+    hand_down(cluster)
     audit_record(
         actor=actor,
         verb="cluster host key confirmed",
@@ -236,7 +242,7 @@ def probe_ask(*, cluster: Cluster, actor: Any) -> None:
         Refused: the built-in cluster needs none.
         PermissionDenied: only managers of the cluster's lab may.
     """
-    _must_manage(actor, cluster.lab)
+    _must_set_up(actor, cluster)
     _reconnect(cluster)
 
 
@@ -261,7 +267,22 @@ def _reconnect(cluster: Cluster) -> None:
 
 def _working(cluster: Cluster) -> Any:
     ended = [State.DONE, State.FAILED, State.CANCELLED]
-    return Job.objects.filter(cluster=cluster).exclude(state__in=ended)
+    return Job.objects.filter(Q(cluster=cluster) | Q(cluster__shared=cluster)).exclude(
+        state__in=ended
+    )
+
+
+def _must_set_up(actor: Any, cluster: Cluster) -> None:
+    """Let managers set up the lab's entries, and each person the own accounts."""
+    if cluster.shared_id is None:
+        _must_manage(actor, cluster.lab)
+    elif actor.pk != cluster.owner_id or not may_create(actor, cluster.lab):
+        raise PermissionDenied(_("This account belongs to somebody else."))
+
+
+def _must_be_shared(cluster: Cluster) -> None:
+    if cluster.shared_id is not None:
+        raise Refused(_("An account follows the lab's entry of the cluster: change it there."))
 
 
 def _must_manage(actor: Any, lab: Lab | None) -> None:
@@ -301,10 +322,7 @@ def _check(settings: ClusterSettings) -> None:
             settings.account
         ),
         _("Work folder: an absolute path of at least two levels, like /group/gx00/portal."): (
-            not settings.work_dir.startswith("/")
-            or settings.work_dir.rstrip("/").count("/") < 2
-            or ".." in settings.work_dir.split("/")
-            or bool(_CONTROL.search(settings.work_dir))
+            not is_work_folder(settings.work_dir)
         ),
         _("Replace GROUP and USER in the work folder and the codes by your own."): any(
             word in re.split(r"[/\s]", f"{settings.work_dir} {settings.recipes}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from jobs.clusters import cores_of, need, recipes_of
 from jobs.models import Cluster, Job, Notice
@@ -62,18 +62,27 @@ def unread_count(user: Any, most: int = 100) -> int:
 
 def clusters_visible_to(user: Any) -> QuerySet[Cluster]:
     """Return the clusters a person may see, the built-in one first."""
+    return Cluster.objects.visible_to(user).filter(shared=None)
+
+
+def clusters_known_to(user: Any) -> QuerySet[Cluster]:
+    """Return the same, and the entries of the person's own accounts on them."""
     return Cluster.objects.visible_to(user)
 
 
 def clusters_managed_by(user: Any) -> QuerySet[Cluster]:
-    """Return the registered clusters that a person may set up: those of labs they manage."""
+    """Return the entries that a person may set up: of labs they manage, and of own accounts."""
     managed = user.memberships.filter(role=Role.MANAGER).values("lab_id")
-    return Cluster.objects.filter(lab_id__in=managed)
+    working = user.memberships.exclude(role=Role.GUEST).values("lab_id")
+    return Cluster.objects.filter(
+        Q(lab_id__in=managed, shared=None)
+        | Q(lab_id__in=working, shared__isnull=False, owner_id=user.pk)
+    )
 
 
 def clusters_usable_by(user: Any) -> QuerySet[Cluster]:
     """Return the clusters a person may send runs to."""
-    return Cluster.objects.visible_to(user).filter(is_active=True)
+    return clusters_visible_to(user).filter(is_active=True)
 
 
 JOB_ORDERS = {
@@ -128,7 +137,8 @@ def jobs_filtered(user: Any, narrow: JobFilter) -> QuerySet[Job]:
     if narrow.owner:
         jobs = jobs.filter(owner__name__icontains=narrow.owner)
     if narrow.cluster:
-        jobs = jobs.filter(cluster__name=narrow.cluster)
+        named = Cluster.objects.filter(Q(name=narrow.cluster) | Q(shared__name=narrow.cluster))
+        jobs = jobs.filter(cluster__in=named.values("pk"))
     if narrow.batch:
         jobs = jobs.filter(batch__public_id=narrow.batch)
     descending = narrow.order.startswith("-")
@@ -164,9 +174,9 @@ def cluster_loads(user: Any) -> list[ClusterLoad]:
     loads = []
     for cluster in clusters_visible_to(user):
         jobs = list(
-            Job.objects.filter(cluster=cluster, state__in=sorted(ON_CLUSTER)).only(
-                "state", "resources"
-            )
+            Job.objects.filter(
+                Q(cluster=cluster) | Q(cluster__shared=cluster), state__in=sorted(ON_CLUSTER)
+            ).only("state", "resources")
         )
         working = [job for job in jobs if job.state != State.STAGED]
         loads.append(

@@ -8,6 +8,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 from rest_framework.reverse import reverse
 
+from jobs.accounts import OwnAccount
 from jobs.clusters import cores_of, recipes_of
 from jobs.files import SiteFile, file_list
 from jobs.keys import fingerprint
@@ -197,6 +198,14 @@ class ClusterSettingsSerializer(serializers.Serializer[ClusterSettings]):
     cores = serializers.IntegerField(required=False, allow_null=True, min_value=1)
     poll_interval_s = serializers.FloatField(required=False)
     is_active = serializers.BooleanField(required=False)
+
+
+class OwnAccountSerializer(serializers.Serializer[OwnAccount]):
+    """A person's own account on a cluster of the lab."""
+
+    login = serializers.CharField(max_length=80)
+    work_dir = serializers.CharField(max_length=400)
+    account = serializers.CharField(required=False, allow_blank=True, max_length=80)
 
 
 class NewClusterSerializer(ClusterSettingsSerializer):

@@ -13,6 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
+from jobs.accounts import account_of
 from jobs.clusters import known_resources, run_folder
 from jobs.continuing import begin_again
 from jobs.errors import Overtaken
@@ -74,7 +75,8 @@ def job_create(
         kind: name of a registered `JobKind`.
         title: what the lists show.
         spec: everything the kind's `prepare` needs, as JSON.
-        cluster: where to run; None for this machine.
+        cluster: where to run, under the owner's own account where they have one; None for this
+            machine.
         resources: fields of `mlmd.launch.Resources` that `prepare` may want to know, and
             ``queue`` and ``account`` where the cluster has them; ``continuations`` says how
             often the run may go on by itself from its checkpoint after its time limit.
@@ -91,7 +93,7 @@ def job_create(
     if not may_create(owner, lab):
         raise PermissionDenied(_("Guests of a lab can't start runs; ask its manager for a role."))
     kind_of(kind)
-    cluster = cluster or cluster_ensure_local()
+    cluster = (cluster or cluster_ensure_local()).entry
     if not clusters_usable_by(owner).filter(pk=cluster.pk).exists() and cluster.is_active:
         raise PermissionDenied(
             _("Cluster “%(name)s” is not open to you; choose another.") % {"name": cluster}
@@ -111,7 +113,7 @@ def job_create(
         kind=kind,
         title=title[:200],
         spec=spec,
-        cluster=cluster,
+        cluster=account_of(owner, cluster) or cluster,
         resources=asked,
         visibility=visibility,
         parent=parent,

@@ -38,6 +38,7 @@ urlpatterns = [
     path("clusters/<uuid:public_id>/probe/", cluster_views.probe, name="cluster-probe"),
     path("clusters/<uuid:public_id>/confirm/", cluster_views.confirm, name="cluster-confirm"),
     path("clusters/<uuid:public_id>/open/", cluster_views.set_open, name="cluster-open"),
+    path("clusters/<uuid:public_id>/account/", cluster_views.own_account, name="cluster-account"),
     path(
         "clusters/<uuid:public_id>/credential/",
         cluster_views.credential,

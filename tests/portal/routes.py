@@ -15,7 +15,8 @@ class Route:
     Args:
         access: ``open`` (no sign-in), ``own`` (signed in; shows only one's own), ``list``
             (signed in; shows what one may see of `kind`), ``read`` and ``change`` (one object of
-            `kind`), ``create`` (not for guests), ``manage`` (managers of the lab).
+            `kind`), ``create`` (not for guests), ``manage`` (managers of the lab), ``work`` (who
+            works in the lab of this one object).
         kind: of `tests.portal.samples.KINDS`.
         method: HTTP method.
         more: other arguments of the address.
@@ -52,6 +53,7 @@ def create(**body: Any) -> Route:
     return Route("create", method="post", body=body)
 
 
+OWN_ACCOUNT = {"login": "sato", "work_dir": "/group/sato/portal"}
 CLUSTER = {
     "name": "New",
     "host": "far.example",
@@ -157,6 +159,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "jobs:cluster-probe": (Route("manage", "lab-cluster", "post"),),
     "jobs:cluster-confirm": (Route("manage", "lab-cluster", "post"),),
     "jobs:cluster-open": (Route("manage", "lab-cluster", "post", body={"open": "0"}),),
+    "jobs:cluster-account": (Route("work", "lab-cluster", "post", body=OWN_ACCOUNT),),
     "jobs:cluster-credential": (
         Route("manage", "lab-cluster", "post", body={"method": "generate"}),
     ),
@@ -175,6 +178,10 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:cluster-detail": (
         Route("own", "cluster"),
         Route("manage", "lab-cluster", "patch", body={"description": "New"}),
+    ),
+    "api:cluster-account": (
+        Route("work", "lab-cluster", "post", body=OWN_ACCOUNT),
+        Route("work", "lab-cluster", "delete"),
     ),
     "api:cluster-state": (Route("manage", "lab-cluster"),),
     "api:cluster-probe": (Route("manage", "lab-cluster", "post"),),
@@ -250,7 +257,6 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:dft-list": (Route("list", "dft"), create(structures=["<structure>"], lab="<lab>")),
     "api:dft-detail": (read("dft"),),
     "api:dft-retry": (change("dft"),),
-    "api:dft-preview": (OWN_POST,),
     "api:dft-preview": (OWN_POST,),
     "api:dft-continue": (change("dft"),),
     # datasets: uploads

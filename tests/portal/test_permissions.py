@@ -182,7 +182,9 @@ def _verdict(
     if role == "anonymous":
         asked = status in {401, 403} if name.startswith("api:") else _leads_to_sign_in(answer)
         return "" if asked else "to be asked to sign in"
-    check = {"own": _own, "list": _list, "create": _create, "manage": _manage}.get(route.access)
+    check = {"own": _own, "list": _list, "create": _create, "manage": _manage, "work": _work}.get(
+        route.access
+    )
     if check:
         return check(world, route, role, status, text)
     return _object(route, role, visibility, status)
@@ -226,6 +228,16 @@ def _manage(world: World, route: Route, role: str, status: int, text: str) -> st
         allowed = 404 if route.kind else 200
         return "" if status == allowed or (not route.kind and status < 400) else str(allowed)
     return "" if status in {403, 404} else "403: not a manager"
+
+
+def _work(world: World, route: Route, role: str, status: int, text: str) -> str:
+    if role == "guest":
+        # What a guest would take away isn't there: 400 is as good.
+        allowed = {403, 400} if route.method == "delete" else {403}
+        return "" if status in allowed else "403: guests work nowhere"
+    if role == "stranger":
+        return "" if status == 404 else "404: must not exist for them"
+    return "" if status < 400 or (route.method == "delete" and status == 400) else "to be allowed"
 
 
 def _object(route: Route, role: str, visibility: str, status: int) -> str:
