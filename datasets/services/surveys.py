@@ -6,6 +6,7 @@ slice leaves the database as it can be used: a worker that dies costs the slice.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -22,12 +23,15 @@ from datasets.querysets import FrameQuerySet
 from datasets.selections import iterate_frames
 from datasets.services.energies import energies_compare, energies_store
 from datasets.services.versions import dataset_mark
+from datasets.store import StoreUnavailable
 from jobs.nudge import nudge
 from mlmd.analysis.fingerprint import BLOCKS, LENGTH, VERSION, fingerprint
 from mlmd.analysis.principal import Moments, PrincipalAxes
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
 from mlmd.frame import Frame as LabelledFrame
+
+log = logging.getLogger(__name__)
 
 SURVEY_TASK = "datasets.tasks.survey_dataset"
 MOST_PLACED = 100_000  # frames on a map; of more, an even sample
@@ -66,8 +70,12 @@ def dataset_survey(*, dataset_id: int, slice_seconds: float = SLICE) -> bool:
         if finished:
             _draw(survey, frames)
             survey.mark, survey.surveyed_at = mark, timezone.now()
-    finally:
         survey.lease_until = None
+    except StoreUnavailable as error:
+        # The lease stays: the next try comes when it has run out.
+        log.warning("survey of dataset %s waits: %s", dataset_id, error)
+        return False
+    finally:
         _keep(survey)
     if not finished:
         nudge(SURVEY_TASK, dataset_id)
@@ -90,7 +98,10 @@ def _claim(dataset_id: int) -> DatasetSurvey | None:
     claimed = DatasetSurvey.objects.filter(
         Q(lease_until=None) | Q(lease_until__lt=now), pk=survey.pk
     ).update(lease_until=now + LEASE)
-    return survey if claimed else None
+    if not claimed:
+        return None
+    survey.refresh_from_db()  # whoever held it may just have finished
+    return survey
 
 
 def _refer(dataset: Dataset, frames: FrameQuerySet) -> UUID:

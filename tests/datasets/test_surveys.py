@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from django.core.management import CommandError, call_command
 
 from datasets.coverage import coverage_of, coverage_visible_to
 from datasets.models import Dataset, DatasetSurvey, Frame, FramePlace
@@ -11,6 +12,7 @@ from datasets.regions import Region
 from datasets.services import dataset_delete, frames_exclude, frames_insert, frames_restore
 from datasets.services import surveys as service
 from datasets.services.surveys import dataset_survey, surveys_waiting
+from datasets.store import StoreUnavailable
 from labs.exceptions import Refused
 from tests.datasets.factories import make_dataset, make_frame, make_frames
 
@@ -134,6 +136,33 @@ def test_old_energies_are_brought_up_to_date(owner, lab):
     done = survey(dataset)
     assert Frame.objects.filter(energy_above=0).count() == 1
     assert done.mark == Dataset.objects.get(pk=dataset.pk).frames_mark != mark
+
+
+def test_a_survey_waits_for_a_store_that_is_away(owner, lab, monkeypatch):
+    dataset = make_dataset(owner, lab)
+
+    def away(rows):
+        raise StoreUnavailable("the store is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(service, "iterate_frames", away)
+        assert not dataset_survey(dataset_id=dataset.pk)
+    assert surveys_waiting() == []  # not before the lease has run out
+    DatasetSurvey.objects.update(lease_until=None)
+    assert survey(dataset).placed == 3
+
+
+def test_a_command_surveys_at_once(owner, lab, capsys):
+    first, second = make_dataset(owner, lab), make_dataset(owner, lab)
+    call_command("datasets_survey")
+    assert surveys_waiting() == []
+    assert "2 datasets were looked at" in capsys.readouterr().out
+    FramePlace.objects.filter(frame__dataset=first).update(x=99.0)
+    call_command("datasets_survey", str(first.public_id))
+    assert not FramePlace.objects.filter(x=99.0).exists()
+    assert DatasetSurvey.objects.get(dataset=second).drawn == 1
+    with pytest.raises(CommandError, match="There is no dataset"):
+        call_command("datasets_survey", "00000000-0000-0000-0000-000000000000")
 
 
 @pytest.fixture
