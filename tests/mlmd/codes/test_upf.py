@@ -9,6 +9,7 @@ import pytest
 
 from mlmd.codes.upf import HEADER_BYTES, UpfHeader, read_upf_header
 from mlmd.errors import FormatError
+from tests.faults.servers import missing
 
 FIRST = b"""<PP_INFO>
 </PP_INFO>
@@ -55,7 +56,7 @@ def test_what_is_no_pseudopotential_is_refused(content: bytes) -> None:
 def test_every_example_of_debian_is_read() -> None:
     folder = Path("/usr/share/espresso/pseudo")
     if not folder.is_dir():
-        pytest.skip("needs Debian's examples: apt-get install quantum-espresso-data")
+        missing("needs Debian's examples: apt-get install quantum-espresso-data")
     headers = [
         read_upf_header(path.read_bytes()[:HEADER_BYTES], path.name)
         for path in folder.iterdir()

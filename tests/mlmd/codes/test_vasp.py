@@ -41,6 +41,7 @@ from mlmd.codes.vasp_settings import VaspSettings, protocol_settings
 from mlmd.elements import SYMBOLS
 from mlmd.errors import InvalidInput
 from mlmd.launch import Command, Launch, Resources
+from tests.faults.servers import missing
 
 STUB = Path(__file__).with_name("vasp_stub.py")
 SECRET = "local part of a licensed potential"
@@ -245,7 +246,7 @@ def test_the_set_of_potentials_fits_the_functional() -> None:
 
 def test_a_batch_runs_through_the_stub_and_nothing_licensed_comes_back(tmp_path: Path) -> None:
     if not shutil.which("xz"):
-        pytest.skip("needs xz: apt-get install xz-utils")
+        missing("needs xz: apt-get install xz-utils")
     library = potentials(tmp_path / "potpaw_PBE.54", "O", "Si")
     silicon = bulk("Si", "diamond", a=5.43)
     named = (
