@@ -61,7 +61,10 @@ class DocumentStore(ABC):
 
     @abstractmethod
     def insert_many(self, documents: Iterable[StoredDocument]) -> int:
-        """Store documents durably and return how many; storing one again replaces it."""
+        """Store documents durably and return how many; storing one again replaces it.
+
+        A document whose calculation has no row may be left out: its frame can have no row either.
+        """
 
     @abstractmethod
     def fetch(self, keys: Collection[FrameKey]) -> dict[int, bytes]:

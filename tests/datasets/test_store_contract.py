@@ -130,6 +130,13 @@ def test_a_missing_document_is_an_error(store, calculation):
         list(store.iterate([here.key, away.key]))
 
 
+def test_what_cannot_have_a_row_stops_nobody(store, calculation):
+    """A copy of the documents may be younger than that of the rows."""
+    kept = several(calculation, 2)
+    store.insert_many([stored(calculation + 1000, make_frame(1), 9), *kept])
+    assert [d.content for d in store.iterate(keys(kept))] == [d.content for d in kept]
+
+
 def test_nothing_is_stored_of_nothing(store):
     assert store.insert_many([]) == 0
     assert store.delete_many([]) == 0
