@@ -126,7 +126,7 @@ def job_create(
     )
     machine.born(job, actor=owner)
     audit_record(actor=owner, verb="run started", target=job, kind=kind)
-    job_nudge(job.pk)
+    job_nudge(job.pk, job.cluster_id)
     return job
 
 

@@ -105,7 +105,7 @@ class _Look:
         else:
             follow(job, seen, self.scheduler)
         if job.state == State.ENDED:
-            job_nudge(job.pk)
+            job_nudge(job.pk, job.cluster_id)
         elif job.failures:
             Job.objects.filter(pk=job.pk, state=job.state).update(failures=0, queue_reason="")
 

@@ -28,6 +28,7 @@ def _own_folders(settings, tmp_path):
 def nudges(monkeypatch) -> list[tuple[str, int]]:
     """Messages that would have been sent."""
     sent: list[tuple[str, int]] = []
+    monkeypatch.setattr("jobs.nudge._last_sent", {})
     monkeypatch.setattr("jobs.nudge._send", lambda task, key: sent.append((task, key)))
     return sent
 
