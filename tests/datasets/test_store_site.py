@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from datasets.services.documents import documents_sweep
 from datasets.store import MongoDocumentStore, document_store, frame_keys
 from mlmd.documents import validate
 from mlmd.formats import read_frames
+from portal.backup.documents import dump_documents, load_documents, missing_documents
 from potentials.services.trainings import training_prepare
 from tests.datasets.factories import extxyz, make_dataset, make_frame, make_frames, make_upload
 from tests.mongo_server.launch import fresh_database, mongo_url
@@ -113,6 +115,24 @@ def test_from_the_file_to_the_training(kept_in, page, owner, lab, tmp_path):
     assert document_store().count() == 7
     documents_sweep()
     assert len(list(iterate_frames(Frame.objects.all()))) == 7
+
+
+@pytest.mark.mongo
+@pytest.mark.django_db(transaction=True)
+def test_a_backup_brings_the_documents_back(mongo, owner, lab, tmp_path):
+    """Also where frames came after the rows were copied, and so are in the documents only."""
+    make_dataset(owner, lab, frames=make_frames(3))
+    late = make_dataset(owner, lab, frames=make_frames(2), name="Late")
+    hashes = [frame.forces.tobytes() for frame in iterate_frames(Frame.objects.all())][:3]
+    assert dump_documents(tmp_path / "documents.jsonl.gz") == 5
+    dataset_delete(dataset=late, actor=owner)
+    document_store().delete_many(frame_keys(Frame.objects.all()))
+    assert missing_documents() == 3
+    load_documents(tmp_path / "documents.jsonl.gz")
+    assert missing_documents() == 0
+    assert [frame.forces.tobytes() for frame in iterate_frames(Frame.objects.all())] == hashes
+    documents_sweep(older_than=timedelta(0))
+    assert document_store().count() == 3
 
 
 def examples() -> dict[str, str]:
