@@ -17,6 +17,7 @@ from datasets.files import original_path, original_remove, original_store
 from datasets.models import Dataset, Frame, Structure, Upload, UploadState, UploadTarget
 from datasets.services.access import creation_check
 from datasets.services.frames import frames_remove
+from jobs.limits import storage_check
 from jobs.nudge import nudge
 from labs.audit import audit_record
 from labs.exceptions import Refused
@@ -58,11 +59,13 @@ def upload_create(
 
     Raises:
         PermissionDenied: the person may not add to the lab.
-        Refused: too large, a choice that isn't offered, or the disk is full.
+        Refused: too large, a choice that isn't offered, the lab's storage is used up, or the
+            disk is full.
     """
     creation_check(owner, lab)
     _check_choices(target, dataset, visibility, format, length_unit, energy_unit)
     size_check(file.size)
+    storage_check(lab, file.size or 0)
     public_id = uuid.uuid4()
     try:
         stored = original_store(public_id, file.chunks())

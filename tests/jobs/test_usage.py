@@ -8,6 +8,7 @@ import io
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
@@ -160,6 +161,16 @@ def test_a_full_store_takes_no_new_runs(owner, lab, cluster, manager):
     Job.objects.update(size_bytes=2000)
     with pytest.raises(Refused, match="may store 1000 bytes"):
         start(owner, lab)
+
+
+def test_a_full_store_takes_no_more_uploads(owner, lab, cluster, manager):
+    from datasets.services import upload_create
+
+    limit_set(lab=lab, actor=manager, what="disk", amount=1e-6)
+    file = SimpleUploadedFile("big.xyz", b"x" * 2000)
+    with pytest.raises(Refused, match="may store 1000 bytes"):
+        upload_create(owner=owner, lab=lab, file=file, target="structures")
+    assert b"".join(file.chunks())
 
 
 @pytest.mark.parametrize(
