@@ -37,7 +37,7 @@ from datasets.store import (
     open_store,
 )
 from datasets.store.mongo import MongoDocumentStore
-from datasets.store.plain import MOST_ATOMS, Origin, flattened, to_plain
+from datasets.store.plain import MOST_ATOMS, Origin, flattened, from_plain, to_plain
 from mlmd.documents import calculation_to_document, validate
 from mlmd.frame import Frame
 from tests.datasets.factories import LEVEL, make_dataset, make_frame
@@ -255,6 +255,18 @@ def test_every_bit_comes_back(store, calculation, frames):
     store.insert_many(kept)
     assert list(store.iterate(keys(kept))) == kept
     store.delete_many(keys(kept))
+
+
+@settings(max_examples=80, deadline=None)
+@given(frame=odd_frames())
+def test_bson_keeps_every_bit_of_the_published_form(frame):
+    """MongoDB stores BSON: arrays in arrays, signs of zeros and all."""
+    content = pack_frame(frame)
+    plain = to_plain(uuid.uuid4(), content, Origin(uuid.uuid4(), uuid.uuid4(), "", LEVEL))
+    document = bson.decode(bson.encode(plain.document))
+    assert (b"".join(plain.parts) or from_plain(document)) == content
+    if not plain.parts and frame.forces is not None:
+        assert document["atomic_forces"] == frame.forces.tolist()
 
 
 def test_reading_keeps_little_in_memory(store, calculation, monkeypatch):
