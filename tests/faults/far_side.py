@@ -125,6 +125,13 @@ class FarSide:
                 self.slurm.ask("scontrol", "release", number)
             elif why == "BeginTime":
                 self.slurm.ask("scontrol", "update", f"JobId={number}", "StartTime=now")
+        # A controller that was killed may believe for good that an ended run still works.
+        working = self.slurm.ask("squeue", "-h", "-t", "R", "-o", "%i %M").splitlines()
+        alive = _table()
+        for line in working:
+            number, _space, elapsed = line.partition(" ")
+            if f"slurmstepd: [{number}.batch]" not in alive and elapsed > "0:20":
+                self.slurm.ask("scancel", number)
 
     def listen(self) -> None:
         """Cut the connections when a submission asks for it."""
@@ -137,11 +144,15 @@ class FarSide:
 
     def left_over(self) -> list[str]:
         """Return the processes of runs that still live."""
-        table = subprocess.run(
-            ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
-        ).stdout
         mine = (str(self.work), str(self.ledger))
-        return [line for line in table.splitlines() if any(word in line for word in mine)]
+        return [line for line in _table().splitlines() if any(word in line for word in mine)]
+
+
+def _table() -> str:
+    """Return the process table: number and arguments."""
+    return subprocess.run(
+        ["ps", "-A", "-ww", "-o", "pid=,args="], capture_output=True, text=True, check=True
+    ).stdout
 
 
 def kill_script(pid: int, with_parents: bool) -> None:
