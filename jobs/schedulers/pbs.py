@@ -62,12 +62,12 @@ class PbsScheduler:
             f"-l {chunk}",
             f"-l walltime={batch.clock(asked.walltime_s)}",
             "-j oe",
-            "-o scheduler.log",
-            "-r n",
         ]
         if header.lanes > 1:
-            options[3] = "-o scheduler.^array_index^.log"
-            options.append(f"-J 0-{header.lanes - 1}")
+            # PBS refuses arrays that must not run again; an element that does finds its claim.
+            options += ["-o scheduler.^array_index^.log", f"-J 0-{header.lanes - 1}"]
+        else:
+            options += ["-o scheduler.log", "-r n"]
         if header.queue:
             options.append(f"-q {header.queue}")
         if header.account:

@@ -177,5 +177,6 @@ def test_arrays_are_asked_for_where_there_are_some(tmp_path, name):
         "direct": "$(seq 0 3)",
     }[name]
     assert asked in text
+    assert "#PBS -r n" not in text
     done = subprocess.run(["sh", "-n"], input=text, text=True, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
