@@ -125,10 +125,20 @@ class TrainingForm(forms.Form):
         self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
-        self.fields["family"].choices = [(f.name, f.engine) for f in FAMILIES.values()]
+        self.fields["family"].choices = [(f.name, self._engine(f)) for f in FAMILIES.values()]
         self.fields.update(resource_fields(RESOURCES))
         for family in FAMILIES.values():
             self._add_settings(family)
+        for field in self.fields.values():
+            owners = field.widget.attrs.get("data-families", "").split()
+            if 0 < len(owners) < len(FAMILIES):
+                # What one family lacks doesn't stand in the way of another.
+                field.required = False
+
+    def _engine(self, family: Family) -> str:
+        if clusters_for(self.user, [family]).exists():
+            return str(family.engine)
+        return _("%(engine)s (on no cluster of yours)") % {"engine": family.engine}
 
     def _add_settings(self, family: Family) -> None:
         """Add the fields of a family's settings; a setting that several have is asked for once.
@@ -149,8 +159,6 @@ class TrainingForm(forms.Form):
             known = self.fields.setdefault(name, field)
             owners = known.widget.attrs.get("data-families", "")
             known.widget.attrs["data-families"] = f"{owners} {family.name}".strip()
-            # What a family lacks doesn't stand in the way of another.
-            known.required = False
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}

@@ -5,7 +5,7 @@ n2p2: Singraber et al., doi:10.1021/acs.jctc.8b00770 and doi:10.1021/acs.jctc.8b
 """
 
 from mlmd.batch import Batch, BatchSystem, BatchTrouble
-from mlmd.n2p2.launching import PROGRAMS, N2p2Spec, estimate_seconds, prepare
+from mlmd.n2p2.launching import PROGRAMS, N2p2Spec, estimate_seconds, launch_of, prepare
 from mlmd.n2p2.outputs import LearningCurve, ProgramFailed, read_learning_curve
 from mlmd.n2p2.pipeline import N2p2, StepReport
 from mlmd.n2p2.prediction import Predictions
@@ -30,6 +30,7 @@ __all__ = [
     "StepReport",
     "collect",
     "estimate_seconds",
+    "launch_of",
     "prepare",
     "read_learning_curve",
     "settings_from",

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from mlmd.frame import Frame
 from mlmd.hdnnp.automatic import automatic_functions
-from mlmd.launch import Launch, Resources
+from mlmd.launch import Command, Launch, Resources
 from mlmd.n2p2.data import prepare_data
 from mlmd.n2p2.input_files import BEST, CURVE, DATA, write_data, write_input
 from mlmd.n2p2.results import SPEC_FILE, TEST_DATA, write_spec
 from mlmd.n2p2.settings import N2p2Settings
-from mlmd.n2p2.steps import ENERGIES, FORCES, StepName, steps_for
+from mlmd.n2p2.steps import ENERGIES, FORCES, StepName, step_commands, steps_for
 
 PROGRAMS = ("nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset")
 """Codes that a cluster needs recipes for."""
@@ -58,26 +58,54 @@ def prepare(spec: N2p2Spec, run_dir: Path | str) -> Launch:
     write_input(data, folder)
     write_data(data, folder / DATA)
     write_spec(data, folder, spec.name, spec.data_checksum)
-    processes = max(1, min(spec.processes, len(data.frames)))
-    steps = steps_for(data, folder, processes)
-    wanted = [StepName.SCALING, StepName.TRAIN, StepName.PREDICT]
-    if spec.settings.normalise and data.can_normalise:
-        wanted.insert(0, StepName.NORMALIZE)
-    atoms = sum(map(len, data.frames))
-    seconds = estimate_seconds(
-        spec.settings, len(data.frames), atoms, len(data.elements), processes
+    processes = _processes(spec.processes, len(data.frames))
+    steps_for(data, folder, processes)  # writes the scripts between the programs
+    launch = launch_of(
+        spec.settings, len(data.frames), sum(map(len, data.frames)), len(data.elements), processes
     )
+    return replace(
+        launch,
+        commands=_commands(
+            processes, spec.settings.normalise and data.can_normalise, bool(data.constant)
+        ),
+    )
+
+
+def launch_of(settings: N2p2Settings, frames: int, atoms: int, elements: int, cores: int) -> Launch:
+    """Return what `prepare` will say to launch, where nothing of the data is out of the ordinary.
+
+    Args:
+        settings: how to train.
+        frames: how many.
+        atoms: in all of them.
+        elements: how many.
+        cores: MPI processes.
+    """
+    processes = _processes(cores, frames)
+    seconds = estimate_seconds(settings, frames, atoms, elements, processes)
     return Launch(
-        commands=tuple(command for name in wanted for command in steps[name].commands),
+        commands=_commands(processes, settings.normalise, constant=False),
         fetch=(
             "input.nn", "units.json", "scaling.data", "weights.[0-9][0-9][0-9].data", CURVE, BEST,
-            TEST_DATA, ENERGIES, FORCES, SPEC_FILE, "nnp-*.out",
+            TEST_DATA, ENERGIES, FORCES, SPEC_FILE,
         ),
-        live=(CURVE, "nnp-train.out"),
+        live=(CURVE,),
         resources=Resources(
             processes=processes, walltime_s=int(max(LEAST_WALLTIME_S, WALLTIME_MARGIN * seconds))
         ),
     )  # fmt: skip
+
+
+def _processes(cores: int, frames: int) -> int:
+    # A process without a structure has nothing to do.
+    return max(1, min(cores, frames))
+
+
+def _commands(processes: int, normalise: bool, constant: bool) -> tuple[Command, ...]:
+    steps = step_commands(processes > 1, constant)
+    wanted = [name for name in StepName if normalise or name is not StepName.NORMALIZE]
+    # What the programs print goes into the run's log, where people look.
+    return tuple(replace(command, stdout=None) for name in wanted for command in steps[name])
 
 
 def estimate_seconds(

@@ -30,6 +30,7 @@ from mlmd.runs import read_json, to_jsonable, write_bytes_atomic, write_json_ato
 
 SPEC_FILE = "n2p2.json"
 TEST_DATA = "test.data"
+_HEAD = 100_000  # characters of a log in which a program says its version
 _VERSION = re.compile(r"\(from git\):\s*(\S+)")
 
 
@@ -156,10 +157,10 @@ def read_best_epoch(folder: Path) -> int:
 
 def n2p2_version(folder: Path) -> str:
     """Return the version that nnp-train printed; empty where it didn't."""
-    for name in ("nnp-train.out", "nnp-train.log.0000"):
+    for name in ("nnp-train.out", "job.log"):
         if (folder / name).is_file():
             with (folder / name).open(encoding="utf-8", errors="replace") as stream:
-                match = _VERSION.search(stream.read(4000))
+                match = _VERSION.search(stream.read(_HEAD))
             if match:
                 return match[1]
     return ""

@@ -56,34 +56,44 @@ def steps_for(data: TrainingData, folder: Path, processes: int) -> dict[StepName
         folder: run directory, takes the scripts.
         processes: of MPI.
     """
-    mpi = processes > 1
+    commands = step_commands(processes > 1, bool(data.constant))
     weights = tuple(weights_name(element) for element in data.elements)
-    scaling = [_program("nnp-scaling", HISTOGRAM_BINS, mpi=mpi)]
     if data.constant:
         text = constants_script(data.constant, data.elements)
         write_bytes_atomic(folder / CONSTANTS_SCRIPT, text.encode())
-        scaling.append(Command(("sh", CONSTANTS_SCRIPT)))
     choice = choice_script(data.elements, data.settings.energy_emphasis)
     write_bytes_atomic(folder / CHOICE_SCRIPT, choice.encode())
+    predicted = (ENERGIES, FORCES) if data.has_forces else (ENERGIES,)
+    needs = {
+        StepName.NORMALIZE: (INPUT, DATA),
+        StepName.SCALING: (INPUT, DATA),
+        StepName.TRAIN: (INPUT, DATA, SCALING),
+        StepName.PREDICT: (INPUT, DATA, SCALING, *weights),
+    }
+    leaves = {
+        StepName.NORMALIZE: (INPUT,),
+        StepName.SCALING: (SCALING,),
+        StepName.TRAIN: (CURVE, BEST, *weights),
+        StepName.PREDICT: predicted,
+    }
+    return {name: Step(name, commands[name], needs[name], leaves[name]) for name in StepName}
+
+
+def step_commands(mpi: bool, constant: bool) -> dict[StepName, tuple[Command, ...]]:
+    """Return the programs of each step.
+
+    Args:
+        mpi: on several processes.
+        constant: an element has one constant function, whose range needs mending.
+    """
+    mending = (Command(("sh", CONSTANTS_SCRIPT)),) if constant else ()
     return {
-        StepName.NORMALIZE: Step(
-            StepName.NORMALIZE, (_program("nnp-norm", mpi=mpi),), (INPUT, DATA), (INPUT,)
-        ),
-        StepName.SCALING: Step(StepName.SCALING, tuple(scaling), (INPUT, DATA), (SCALING,)),
-        StepName.TRAIN: Step(
-            StepName.TRAIN,
-            (_program("nnp-train", mpi=mpi), Command(("sh", CHOICE_SCRIPT))),
-            (INPUT, DATA, SCALING),
-            (CURVE, BEST, *weights),
-        ),
-        StepName.PREDICT: Step(
-            StepName.PREDICT,
-            (_program("nnp-dataset", "0", mpi=mpi),),
-            (INPUT, DATA, SCALING, *weights),
-            (ENERGIES, FORCES) if data.has_forces else (ENERGIES,),
-        ),
+        StepName.NORMALIZE: (_program("nnp-norm", mpi=mpi),),
+        StepName.SCALING: (_program("nnp-scaling", HISTOGRAM_BINS, mpi=mpi), *mending),
+        StepName.TRAIN: (_program("nnp-train", mpi=mpi), Command(("sh", CHOICE_SCRIPT))),
+        StepName.PREDICT: (_program("nnp-dataset", "0", mpi=mpi),),
     }
 
 
-def _program(*argv: str, mpi: bool = False) -> Command:
+def _program(*argv: str, mpi: bool) -> Command:
     return Command(argv, stdout=f"{argv[0]}.out", mpi=mpi)

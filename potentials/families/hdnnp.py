@@ -161,6 +161,6 @@ HDNNP = Family(
     companions=companions,
     lammps_lines=lambda card: "\n".join(pair_lines(card)),
     read_curve=_read_curve,
-    engine=_("mlmd: our own, on any cluster that has mlmd"),
+    engine=_("our own engine, mlmd"),
     launch=launch_of,
 )

@@ -19,6 +19,7 @@ from mlmd.n2p2 import (
     N2p2Spec,
     collect,
     estimate_seconds,
+    launch_of,
     prepare,
     read_learning_curve,
     settings_from,
@@ -103,8 +104,9 @@ N2P2 = Family(
     companions=companions,
     lammps_lines=lambda card: "\n".join(pair_lines(card)),
     read_curve=_read_curve,
-    engine=_("n2p2: nnp-train, on clusters that have it"),
+    engine=_("n2p2, nnp-train"),
     codes=PROGRAMS,
     makes="hdnnp",
     processes=True,
+    launch=launch_of,
 )

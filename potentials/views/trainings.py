@@ -74,6 +74,8 @@ def train_preview(request: HttpRequest) -> HttpResponse:
     plan, script, problem = None, None, ""
     if "versions" in form.errors:
         problem = _("Choose at least one dataset version to see what will happen.")
+    elif "family" in form.errors or form.non_field_errors():
+        problem = " ".join([*form.errors.get("family", []), *form.non_field_errors()])
     elif form.errors:
         problem = _("Needs another look: %(fields)s.") % {"fields": wrong_labels(form)}
     else:
@@ -174,6 +176,7 @@ def _parent(request: HttpRequest) -> Training | None:
 
 
 def _provenance(row: Training) -> list[dict[str, Any]]:
+    family = FAMILIES[row.family]
     rows: list[dict[str, Any]] = [
         {"label": _("Data"), "value": str(version), "url": version.get_absolute_url()}
         for version in row.versions.select_related("dataset")
@@ -186,8 +189,8 @@ def _provenance(row: Training) -> list[dict[str, Any]]:
             "copy": row.data_checksum,
         }
     )
-    rows.append({"label": _("Family"), "value": FAMILIES[row.family].title})
-    rows.append({"label": _("Trained by"), "value": FAMILIES[row.family].engine})
+    rows.append({"label": _("Family"), "value": FAMILIES[family.catalog_name].title})
+    rows.append({"label": _("Trained by"), "value": family.engine})
     rows.append({"label": _("Effort"), "value": row.get_effort_display()})
     rows.append({"label": _("Cluster"), "value": row.job.cluster.name})
     if row.parent_id and row.parent:
@@ -204,7 +207,7 @@ def _downloads(row: Training) -> list[dict[str, Any]]:
     }
     log = job_folder(row.job) / "job.log"
     sizes = {"curve": None, "log": log.stat().st_size if log.is_file() else None, "settings": None}
-    there = {"curve": len(curve_of(row).epoch) > 0, "log": log.is_file(), "settings": True}
+    there = {"curve": len(curve_of(row).epoch) > 0, "log": bool(sizes["log"]), "settings": True}
     return [
         {
             "label": label,

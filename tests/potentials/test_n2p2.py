@@ -27,6 +27,12 @@ from tests.potentials.factories import labelled_frames, make_version
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+TYPED = {
+    "family": "n2p2", "set-validation_fraction": "0.2", "set-seed": "1", "set-cutoff_radius": "5",
+    "set-radial_functions": "3", "set-angular_widths": "0.5", "set-angular_zetas": "1",
+    "set-hidden_nodes": "3", "set-activation": "t", "set-split": "stratified",
+    "set-largest_force": "15", "set-shortest_distance": "0.6", "set-energy_emphasis": "10",
+}  # fmt: skip
 SMALL = {"cutoff_radius": 5.0, "hidden_nodes": "3", "radial_functions": 3, "angular_zetas": "1"}
 
 
@@ -122,7 +128,10 @@ def test_where_n2p2_is_missing_the_form_says_so_and_offers_ours(
     page = client.post("/train/", body).content.decode()
     assert "has no nnp-norm, nnp-scaling, nnp-train, nnp-dataset" in page
     assert "Train with our own engine" in page
+    assert "n2p2, nnp-train (on no cluster of yours)" in page
     assert not Training.objects.exists()
+    preview = client.post("/train/preview/", body).content.decode()
+    assert "has no nnp-norm" in preview
 
 
 def test_the_api_says_the_same(api, owner, lab, cluster, monkeypatch) -> None:
@@ -151,7 +160,7 @@ def test_the_form_starts_a_training_with_what_was_typed(
     version = make_version(owner, lab)
     body = {
         "versions": [str(version.public_id)], "effort": "quick", "visibility": "lab",
-        "cluster": str(cluster.public_id), "threads": "1", "family": "n2p2",
+        "cluster": str(cluster.public_id), "threads": "1", **TYPED,
         "set-force_updates": "3", "set-hidden_nodes": "5", "set-patience": "7",
     }  # fmt: skip
     answer = sign_in(owner).post("/train/", body)
@@ -163,6 +172,21 @@ def test_the_form_starts_a_training_with_what_was_typed(
     assert training.settings["epochs"] == 10  # as the effort says
     assert "patience" not in training.settings
     assert training.job.resources["processes"] == 1
+
+
+def test_the_script_is_shown_before_the_run_starts(n2p2_here, owner, lab, cluster, sign_in) -> None:
+    version = make_version(owner, lab)
+    body = {
+        "versions": [str(version.public_id)], "effort": "quick", "visibility": "lab",
+        "cluster": str(cluster.public_id), "threads": "2", **TYPED,
+    }  # fmt: skip
+    client = sign_in(owner)
+    # Several runs on one machine: Open MPI mustn't bind all of them to the same cores.
+    client.post("/lab/switch/", {"lab": str(lab.public_id)})
+    preview = client.post("/train/preview/", body).content.decode()
+    assert "nnp-scaling 100" in preview
+    assert "mpirun -np 2" in preview
+    assert "OMPI_MCA_hwloc_base_binding_policy" in preview
 
 
 def test_a_program_that_fails_ends_the_run_with_its_log(
