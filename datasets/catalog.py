@@ -87,7 +87,7 @@ class CatalogQuery:
             ),
             self.filters,
             version=None if self.version is None else self.version.number,
-            sort=sort if sort and sort.removeprefix("-") in FRAME_ORDER else "added",
+            sort=frame_order(sort),
             only=self._placed(),
         )
 
@@ -97,6 +97,11 @@ class CatalogQuery:
             return None
         rows = Frame.objects.filter(self.region.places(self.dataset), dataset=self.dataset)
         return np.fromiter(rows.values_list("pk", flat=True), np.int64)
+
+
+def frame_order(wanted: str | None) -> str:
+    """Return an order of frames that a URL asks for; nonsense gives the order of their coming."""
+    return wanted if wanted and wanted.removeprefix("-") in FRAME_ORDER else "added"
 
 
 def catalog_query(user: Any, query: Any) -> CatalogQuery:

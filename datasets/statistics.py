@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
-from django.db.models import Count, Max, Min
+from django.db.models import Count
 
 from datasets.querysets import FrameQuerySet
+from datasets.snapshots import CatalogRows
 from mlmd.frame import FloatArray
 
 MOST_VALUES = 200_000
@@ -41,6 +42,48 @@ class Extremes:
     max_force: float | None
 
 
+@dataclass(frozen=True)
+class Overview:
+    """What the page of a dataset says of its frames.
+
+    Args:
+        count: how many there are.
+        levels: of theory, the most frequent first.
+        extremes: smallest and largest values.
+        kinds: of configurations, the most frequent first.
+        compositions: formulas, the most frequent first.
+    """
+
+    count: int
+    levels: list[Level]
+    extremes: Extremes
+    kinds: list[Group]
+    compositions: list[Group]
+
+
+def overview(rows: CatalogRows, most: int = 12) -> Overview:
+    """Return the overview of frames from the catalog's arrays, however many they are."""
+    level_counts = rows.combinations("compat_key", "code", "functional")
+    least, largest = rows.extremes("n_atoms")
+    return Overview(
+        count=rows.count(),
+        levels=[Level(*words, frames=n) for words, n in _ranked(level_counts)],
+        extremes=Extremes(
+            (None if least is None else int(least), None if largest is None else int(largest)),
+            rows.extremes("energy_per_atom"),
+            rows.extremes("max_force")[1],
+        ),
+        kinds=[Group(word, n) for (word,), n in _ranked(rows.combinations("kind"))[:most]],
+        compositions=[
+            Group(word, n) for (word,), n in _ranked(rows.combinations("formula"))[:most]
+        ],
+    )
+
+
+def _ranked(counts: Counter[tuple[str, ...]]) -> list[tuple[tuple[str, ...], int]]:
+    return sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+
+
 def levels(frames: FrameQuerySet) -> list[Level]:
     """Return the levels of theory, the most frequent first."""
     rows = frames.order_by().values("compat_key", "code", "functional").annotate(frames=Count("pk"))
@@ -51,17 +94,6 @@ def groups(frames: FrameQuerySet, column: str, most: int = 30) -> list[Group]:
     """Return how many frames have which value of a column, the most frequent first."""
     rows = frames.order_by().values(column).annotate(frames=Count("pk"))
     return [Group(row[column], row["frames"]) for row in rows.order_by("-frames", column)[:most]]
-
-
-def extremes(frames: FrameQuerySet) -> Extremes:
-    found = frames.aggregate(
-        a=Min("n_atoms"),
-        b=Max("n_atoms"),
-        c=Min("energy_per_atom"),
-        d=Max("energy_per_atom"),
-        e=Max("max_force"),
-    )
-    return Extremes((found["a"], found["b"]), (found["c"], found["d"]), found["e"])
 
 
 def grouped_values(

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 import numpy as np
@@ -116,6 +117,29 @@ class CatalogRows:
                     if number:
                         counted[word or lacking] += int(number)
         return {name: Counter(+counted) for name, counted in counts.items()}
+
+    def combinations(self, *columns: str) -> Counter[tuple[Any, ...]]:
+        """Return how many of the frames have which words in columns of frames."""
+        counts: Counter[tuple[Any, ...]] = Counter()
+        for _dataset, snapshot, chosen in self._matches:
+            of_group = snapshot.counts(chosen)
+            words = [
+                [snapshot.words[column][code] for code in snapshot.codes[column].tolist()]
+                for column in columns
+            ]
+            for together, number in zip(zip(*words, strict=True), of_group.tolist(), strict=True):
+                if number:
+                    counts[together] += number
+        return counts
+
+    def extremes(self, column: str) -> tuple[float | None, float | None]:
+        """Return the smallest and the largest number of a column, None where there is none."""
+        parts = [snapshot.numbers[column][chosen] for _d, snapshot, chosen in self._matches]
+        known = [part[~np.isnan(part)] for part in parts]
+        found = [part for part in known if part.size]
+        if not found:
+            return None, None
+        return min(float(part.min()) for part in found), max(float(part.max()) for part in found)
 
     def keys(self) -> Array:
         """Return the ids of all frames found, ascending."""

@@ -15,11 +15,12 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from datasets.access import editable_or_403, may_edit, visible_or_404
-from datasets.catalog import FRAME_ORDER
+from datasets.catalog import frame_order
 from datasets.citation import CITATION_FILES
 from datasets.coverage import coverage_from_json, coverage_of
 from datasets.credits import authors_from_json
 from datasets.downloads import ROW_FILES, rows_response
+from datasets.filters import FrameFilters
 from datasets.forms import DatasetFilterForm, DatasetForm, DataUploadForm, SplitForm
 from datasets.history import dataset_history, withdrawn_by
 from datasets.models import Dataset, DatasetSurvey, DatasetVersion, Frame
@@ -38,8 +39,9 @@ from datasets.services import (
     version_withdraw,
 )
 from datasets.services.access import creation_check
+from datasets.snapshots import CatalogRows, DatasetOfRows
 from datasets.splits import Part, SplitRequest, StatedSplit
-from datasets.statistics import extremes, groups, levels
+from datasets.statistics import overview
 from datasets.version_files import files_of, settled, version_response
 from datasets.views.answers import posted, says_refusals
 from labs.exceptions import Refused
@@ -121,10 +123,10 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     chosen = chosen_version(versions, request.GET.get("version"))
     if dataset.withdrawn_at or (chosen is not None and chosen.withdrawn_at):
         return _tombstone(request, dataset, versions, chosen)
-    frames = dataset_frames(dataset, chosen)
+    rows = dataset_rows(dataset, chosen, request.GET.get("sort"))
     editable = may_edit(dataset, request.user)
     query = f"dataset={dataset.public_id}" + (f"&version={chosen.number}" if chosen else "")
-    theory = levels(frames)
+    found = overview(rows)
     reading = dataset.uploads.filter(state__in=("waiting", "parsing")).exists()
     context = {
         "dataset": dataset,
@@ -132,14 +134,14 @@ def dataset_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "chosen": chosen,
         "draft": next((v for v in versions if v.is_draft), None),
         "latest": next((v for v in versions if not v.is_draft and not v.withdrawn_at), None),
-        "frame_count": chosen.frame_count if chosen and not chosen.is_draft else frames.count(),
-        "extremes": extremes(frames),
-        "levels": theory,
-        "mixed": len(theory) > 1,
-        "kinds": groups(frames, "kind", 12),
-        "compositions": groups(frames, "formula", 12),
-        "frames": ordered(frames, request.GET.get("sort"), FRAME_ORDER, "added")[:FRAMES_SHOWN],
-        **_elements(dataset, chosen, frames),
+        "frame_count": found.count,
+        "extremes": found.extremes,
+        "levels": found.levels,
+        "mixed": len(found.levels) > 1,
+        "kinds": found.kinds,
+        "compositions": found.compositions,
+        "frames": rows[:FRAMES_SHOWN],
+        **_elements(dataset, chosen, dataset_frames(dataset, chosen)),
         "uploads": dataset.uploads.select_related("owner")[:50],
         "reading": reading,
         # The refresh that finds everything read also brings the buttons and the rail up to date.
@@ -218,6 +220,18 @@ def _tombstone(
         **_citable(versions, chosen),
     }
     return render(request, "datasets/tombstone.html", context)
+
+
+def dataset_rows(
+    dataset: Dataset, version: DatasetVersion | None, sort: str | None = None
+) -> CatalogRows:
+    """Return the frames of a version, or the current ones, to count and to show."""
+    return CatalogRows(
+        [DatasetOfRows(dataset.pk, dataset.frames_mark, {})],
+        FrameFilters(),
+        version=None if version is None else version.number,
+        sort=frame_order(sort),
+    )
 
 
 def dataset_frames(dataset: Dataset, version: DatasetVersion | None) -> Any:

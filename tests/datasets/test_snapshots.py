@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from django.contrib.auth.models import AnonymousUser
+from django.db.models import Max, Min
 from django.http import QueryDict
 from django.utils import timezone
 from hypothesis import HealthCheck, given, settings
@@ -32,6 +33,8 @@ from datasets.snapshots.cache import snapshot_of
 from datasets.snapshots.columns import FRAME_ORDER
 from datasets.snapshots.rows import _page
 from datasets.splits import SplitRequest
+from datasets.statistics import groups, levels, overview
+from datasets.views.datasets import dataset_frames, dataset_rows
 from labs.models import Lab
 from mlmd.frame import Calculation
 from tests.datasets.factories import make_dataset, make_frame, make_frames
@@ -284,3 +287,27 @@ def make_mark() -> Any:
     import uuid
 
     return uuid.UUID(int=7)
+
+
+def test_the_overview_says_what_the_database_says(crowd, owner):
+    dataset = crowd[1]
+    dataset.refresh_from_db()
+    for version in (None, dataset.versions.get(number=1)):
+        frames = dataset_frames(dataset, version)
+        found = overview(dataset_rows(dataset, version))
+        assert found.count == frames.count()
+        assert found.levels == levels(frames)
+        assert found.kinds == groups(frames, "kind", 12)
+        assert found.compositions == groups(frames, "formula", 12)
+        bounds = frames.aggregate(
+            *(side(c) for c in ("n_atoms", "energy_per_atom", "max_force") for side in (Min, Max))
+        )
+        atoms, energy = found.extremes.atoms, found.extremes.energy_per_atom
+        assert atoms == (bounds["n_atoms__min"], bounds["n_atoms__max"])
+        assert energy == (bounds["energy_per_atom__min"], bounds["energy_per_atom__max"])
+        assert found.extremes.max_force == bounds["max_force__max"]
+
+
+def test_the_overview_of_nothing_is_empty(owner, lab):
+    found = overview(dataset_rows(make_dataset(owner, lab, frames=[]), None))
+    assert (found.count, found.levels, found.extremes.energy_per_atom) == (0, [], (None, None))
