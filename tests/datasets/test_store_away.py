@@ -17,13 +17,30 @@ from datasets.services.documents import documents_sweep
 from datasets.services.frames import frames_remove
 from datasets.store import SqlDocumentStore, StoreUnavailable, document_store, open_store
 from datasets.store.mongo import DEFAULTS
+from jobs.files import job_folder
 from jobs.models import Job
+from jobs.states import State
 from jobs.stepping import step
+from mlmd.formats import read_frames
 from portal.secrets import Unshown
-from tests.datasets.factories import extxyz, make_dataset, make_frames, make_upload
+from tests.datasets.factories import (
+    extxyz,
+    make_dataset,
+    make_frames,
+    make_upload,
+    make_version,
+)
+from tests.jobs.factories import make_job
 from tests.mongo_server.launch import own_server
+from tests.potentials.factories import make_training
 
 NOWHERE = "mongodb://someone:very-secret@127.0.0.1:1/mlmd?serverSelectionTimeoutMS=100"
+
+
+@pytest.fixture(autouse=True)
+def _own_job_folders(settings: Any, tmp_path: Any) -> None:
+    settings.JOBS_DIR = tmp_path / "jobs"
+    settings.LOCAL_CLUSTER_DIR = tmp_path / "cluster"
 
 
 @pytest.fixture
@@ -112,8 +129,6 @@ def test_pages_and_api_say_that_frames_are_away(page, owner, lab, away):
 
 
 def test_optimade_says_so_in_its_own_form(client, owner, lab, away):
-    from tests.datasets.factories import make_version
-
     make_version(owner, lab, "public")
     away(True)
     answer = client.get("/optimade/v1/structures?page_limit=1")
@@ -195,9 +210,6 @@ def test_a_server_that_comes_back_goes_on_where_it_was(owner, lab, settings):
 
 def test_a_run_whose_frames_cannot_be_stored_is_taken_over_later(owner, lab, away, monkeypatch):
     """The job machine treats the store as it treats its database: nothing moves, it tries again."""
-    from jobs.states import State
-    from tests.jobs.factories import make_job
-
     job = make_job(owner, lab, "lab", State.FETCHED, kind="dft", exit_cause="ok")
     tried = []
 
@@ -215,3 +227,17 @@ def test_a_run_whose_frames_cannot_be_stored_is_taken_over_later(owner, lab, awa
     step(job.pk)
     job.refresh_from_db()
     assert job.state == State.DONE
+
+
+def test_a_training_whose_frames_are_away_starts_later(owner, lab, away):
+    training = make_training(owner, lab, state=State.CREATED)
+    away(True)
+    step(training.job_id)
+    training.job.refresh_from_db()
+    assert training.job.state == State.CREATED
+    away(False)
+    step(training.job_id)
+    training.job.refresh_from_db()
+    assert training.job.state in {State.STAGED, State.SUBMITTED}, training.job.reason
+    frames = list(read_frames(job_folder(training.job) / "frames.jsonl"))
+    assert len(frames) == training.frame_count

@@ -51,6 +51,12 @@ def mongo(server, settings):
         document_store().database.client.close()
 
 
+@pytest.fixture(autouse=True)
+def _own_job_folders(settings: Any, tmp_path: Any) -> None:
+    settings.JOBS_DIR = tmp_path / "jobs"
+    settings.LOCAL_CLUSTER_DIR = tmp_path / "cluster"
+
+
 @pytest.fixture(params=["site", pytest.param("mongo", marks=pytest.mark.mongo)])
 def kept_in(request) -> str:
     if request.param == "mongo":
