@@ -13,7 +13,7 @@ from mlmd.analysis import hull_energies
 from mlmd.documents.formula import formula_counts, formula_reduced
 from mlmd.errors import InvalidInput
 
-MOST_AT_ONCE = 500  # compositions whose hull is found within a request; more wait for the survey
+MOST_AT_ONCE = 200  # compositions whose hull is found within a request; more wait for the survey
 _BATCH = 500
 _SAME = 1e-9  # eV/atom
 

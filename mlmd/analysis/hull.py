@@ -13,6 +13,7 @@ from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
 
 IndexArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
 
 ON_HULL = 1e-8  # eV/atom; nearer than that is on the hull: the solver's own accuracy
 _INSIDE = -1e-9  # of a barycentric coordinate
@@ -105,26 +106,30 @@ def _turns_right(a: tuple[float, float], b: tuple[float, float], c: tuple[float,
 def _general(fractions: FloatArray, energies: FloatArray, wanted: FloatArray) -> FloatArray:
     """Return the hull of any number of elements by linear programming.
 
-    For one composition: the cheapest shares of the members that mix to it. The corners of a
-    solution lie on the hull, and every other composition between them has its energy from them
-    too, so that one solution serves a whole facet.
+    For one composition: the cheapest shares of the members that mix to it. A solution is a facet
+    of the hull: every member that touches it is on the hull, and every composition between its
+    corners has its energy from them.
     """
     # Total energies are thousands of eV: without their linear part the solver is as accurate
     # as differences need.
     linear, *_rest = np.linalg.lstsq(fractions, energies, rcond=None)
     left = energies - fractions @ linear
-    keep = _cheapest(fractions, left)
+    cheapest = _cheapest(fractions, left)
+    keep = sorted(cheapest.values())
     members, cost = fractions[keep], left[keep]
+    place = {index: at for at, index in enumerate(keep)}
+    own = np.array([place[cheapest[_key(target)]] for target in wanted])
     mixing = _Mixing(members, cost)
     relative = np.full(len(wanted), np.nan)
     while (open_ones := np.flatnonzero(np.isnan(relative))).size:
-        target = wanted[open_ones[0]]
-        corners = mixing.corners(target)
+        corners, touching = mixing.facet(own[open_ones[0]])
         shares, *_rest = np.linalg.lstsq(members[corners].T, wanted[open_ones].T, rcond=None)
         mixed = np.abs(members[corners].T @ shares - wanted[open_ones].T).max(axis=0) < _SAME
         between = mixed & (shares.min(axis=0) > _INSIDE)
         between[0] = True
         relative[open_ones[between]] = cost[corners] @ shares[:, between]
+        touched = open_ones[touching[own[open_ones]]]
+        relative[touched] = cost[own[touched]]
     return relative + wanted @ linear
 
 
@@ -139,13 +144,20 @@ class _Mixing:
         self.members, self.cost = members, cost
         self.some = np.zeros(len(members), dtype=bool)
 
-    def corners(self, target: FloatArray) -> IndexArray:
-        """Return the members of the cheapest mixture; the target is one of all members."""
-        self.some[np.abs(self.members - target).max(axis=1).argmin()] = True
+    def facet(self, target: int) -> tuple[IndexArray, BoolArray]:
+        """Return the members of the cheapest mixture with a member's composition, and the facet's.
+
+        Returns:
+            Keys of the mixture, and for all members whether they touch the facet, shape (N,).
+        """
+        self.some[target] = True
         while True:
             keys = np.flatnonzero(self.some)
             solved = linprog(
-                self.cost[keys], A_eq=self.members[keys].T, b_eq=target, method="highs-ds"
+                self.cost[keys],
+                A_eq=self.members[keys].T,
+                b_eq=self.members[target],
+                method="highs-ds",
             )
             if solved.status != 0:
                 raise RuntimeError(f"convex hull: {solved.message}")
@@ -153,14 +165,17 @@ class _Mixing:
             best = np.argsort(gains)[:_JOINING]
             joining = best[(gains[best] < -ON_HULL / 10) & ~self.some[best]]
             if not joining.size:
-                corners: IndexArray = keys[solved.x > 1e-12]
-                return corners
+                return keys[solved.x > 1e-12], gains < ON_HULL / 10
             self.some[joining] = True
 
 
-def _cheapest(fractions: FloatArray, costs: FloatArray) -> list[int]:
-    """Return one member for each composition, the cheapest."""
+def _cheapest(fractions: FloatArray, costs: FloatArray) -> dict[bytes, int]:
+    """Return the cheapest member of each composition."""
     best: dict[bytes, int] = {}
     for i in np.lexsort((costs,)):
-        best.setdefault(fractions[i].round(12).tobytes(), int(i))
-    return sorted(best.values())
+        best.setdefault(_key(fractions[i]), int(i))
+    return best
+
+
+def _key(shares: FloatArray) -> bytes:
+    return shares.round(12).tobytes()
