@@ -125,6 +125,8 @@
       const field = input.closest("[data-field]");
       if (field) field.hidden = !input.dataset.families.split(" ").includes(chosen.value);
     }
+    const count = document.querySelector("details.expert > summary .num");
+    if (count) count.textContent = document.querySelectorAll("details.expert [data-field]:not([hidden])").length;
   };
   chosen.addEventListener("change", show);
   show();
