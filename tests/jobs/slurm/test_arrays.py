@@ -20,7 +20,7 @@ def prepare(job, folder) -> Launch:
     for number in range(job.spec["parts"]):
         (folder / f"p{number}").mkdir()
         (folder / f"p{number}" / "in").write_text(str(number))
-        text = f"cat in >> ../log; echo >> ../log; {job.spec['text']}"
+        text = f"echo $(cat in) >> ../log; {job.spec['text']}"
         parts.append(Part(f"p{number}", (Command(("sh", "-c", text), folder=f"p{number}"),)))
     resources = Resources(at_once=job.resources["at_once"], walltime_s=600)
     return Launch((), ("log", "*/exit.json"), resources=resources, parts=tuple(parts))
