@@ -95,21 +95,25 @@ def _own_account(request: HttpRequest, cluster: Cluster) -> dict[str, Any]:
 @require_POST
 def own_account(request: HttpRequest, public_id: UUID) -> HttpResponse:
     """Let the person's runs go under an own account, or under the lab's again."""
-    cluster = _visible(request, public_id)
+    cluster, target = _visible(request, public_id), public_id
     with refusals_as_messages(request):
         if request.POST.get("close") == "1":
             account_close(cluster=cluster, actor=request.user)
             messages.success(request, _("Your next runs go under the lab's account."))
-            return redirect("jobs:cluster", public_id)
-        form = AccountForm(request.POST)
-        if not form.is_valid():
-            raise Refused(_("Enter your account and its work folder."))
-        own = OwnAccount(**form.cleaned_data)
-        entry = account_open(cluster=cluster, actor=request.user, own=own)
-        probe_ask(cluster=entry, actor=request.user)
-        messages.success(request, _("Install the key; your next runs go under this account."))
-        return redirect("jobs:cluster", entry.public_id)
-    return redirect("jobs:cluster", public_id)
+        else:
+            target = _open_account(request, cluster).public_id
+            messages.success(request, _("Install the key; your next runs go under this account."))
+    return redirect("jobs:cluster", target)
+
+
+def _open_account(request: HttpRequest, cluster: Cluster) -> Cluster:
+    form = AccountForm(request.POST)
+    if not form.is_valid():
+        raise Refused(_("Enter your account and its work folder."))
+    own = OwnAccount(**form.cleaned_data)
+    entry = account_open(cluster=cluster, actor=request.user, own=own)
+    probe_ask(cluster=entry, actor=request.user)
+    return entry
 
 
 def _hosts(cluster: Cluster) -> list[dict[str, str]]:

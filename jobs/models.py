@@ -108,6 +108,8 @@ class Credential(models.Model):
     class Method(models.TextChoices):
         KEY = "key", _("key")
         PASSWORD = "password", _("password")
+        KEY_FILE = "file", _("key file of the server")
+        AGENT = "agent", _("SSH agent of the server")
 
     cluster = models.OneToOneField(Cluster, on_delete=models.CASCADE, related_name="credential")
     method = models.CharField(_("method"), max_length=10, choices=Method)

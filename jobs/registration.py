@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -203,6 +204,40 @@ def credential_set(
     audit_record(actor=actor, verb="cluster credentials changed", target=cluster, method=method)  # type: ignore[arg-type]
     if method != "generate":
         _reconnect(cluster)
+
+
+@transaction.atomic
+def credential_refer(*, cluster: Cluster, key_file: Path | None) -> None:
+    """Sign in with a key of this server, which is not stored: for its operators, who have a shell.
+
+    Args:
+        cluster: a registered one.
+        key_file: private key without a passphrase; None for the keys of the SSH agent.
+
+    Raises:
+        Refused: the file holds no such key, or the cluster needs no credentials.
+    """
+    values: dict[str, Any] = {"changed_by": None, "changed_at": timezone.now(), "public_key": ""}
+    if key_file is None:
+        values |= {"method": Credential.Method.AGENT, "secret": seal("")}
+    else:
+        path = key_file.resolve()
+        try:
+            _private, values["public_key"] = take_key(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError) as error:
+            raise Refused(
+                _("%(path)s can't be read: %(error)s") % {"path": path, "error": error}
+            ) from error
+        values |= {"method": Credential.Method.KEY_FILE, "secret": seal(str(path))}
+    if not Credential.objects.filter(cluster=cluster).update(**values):
+        raise Refused(_("This cluster needs no credentials."))
+    audit_record(
+        actor=None,
+        verb="cluster credentials changed",
+        target=cluster,  # type: ignore[arg-type]
+        method=str(values["method"]),
+    )
+    _reconnect(cluster)
 
 
 @transaction.atomic

@@ -19,6 +19,7 @@ from jobs.keys import fingerprint, signing_key
 logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # its words reach people through ours
 
 CONNECT_TIMEOUT = 20.0  # s for the TCP connection and for each step of the greeting
+MOST_AGENT_KEYS = 4  # most servers end a connection after six attempts
 KEEPALIVE = 30  # s between two signs of life, so that firewalls keep the connection
 _WINDOW = 8 * 1024 * 1024
 _HOP = re.compile(r"(?:(?P<login>[\w.+-]+)@)?(?P<host>[\w.-]+)(?::(?P<port>\d{1,5}))?$")
@@ -59,11 +60,13 @@ class Secrets:
         key: private half in OpenSSH's form, or empty.
         password: or empty.
         one_time: a code that works once, or empty.
+        agent: whether the keys of the server's SSH agent may be shown.
     """
 
     key: str = ""
     password: str = ""
     one_time: str = ""
+    agent: bool = False
 
     def __repr__(self) -> str:
         return "Secrets(…)"
@@ -224,6 +227,8 @@ def _sign_in(hop: Hop, transport: paramiko.Transport, secrets: Secrets) -> None:
     try:
         if secrets.key:
             left = transport.auth_publickey(hop.login, signing_key(secrets.key))
+        if secrets.agent:
+            left = _ask_agent(hop, transport) or left
         if not transport.is_authenticated() and "keyboard-interactive" in left:
             left = _interactive(hop, transport, secrets, left)
         if not transport.is_authenticated() and secrets.password and "password" in left:
@@ -232,6 +237,22 @@ def _sign_in(hop: Hop, transport: paramiko.Transport, secrets: Secrets) -> None:
         raise _refusal(hop, secrets, getattr(error, "allowed_types", [])) from None
     if not transport.is_authenticated():
         raise _refusal(hop, secrets, left)
+
+
+def _ask_agent(hop: Hop, transport: paramiko.Transport) -> Sequence[str]:
+    """Show the agent's keys one after another; few, because servers count them as attempts."""
+    agent = paramiko.Agent()
+    left: Sequence[str] = []
+    try:
+        for key in agent.get_keys()[:MOST_AGENT_KEYS]:
+            try:
+                left = transport.auth_publickey(hop.login, key)
+            except paramiko.AuthenticationException:
+                continue
+            break
+    finally:
+        agent.close()
+    return left
 
 
 def _interactive(
@@ -254,6 +275,11 @@ def _interactive(
 
 def _refusal(hop: Hop, secrets: Secrets, left: Sequence[str]) -> SignInRefused:
     words = {"login": hop.login, "host": hop.host}
+    if secrets.agent and not secrets.one_time:
+        return SignInRefused(
+            _("%(host)s takes no key of the SSH agent for %(login)s: ask the portal's operator.")
+            % words
+        )
     if "keyboard-interactive" in left and not secrets.one_time:
         return SignInRefused(
             _("%(host)s asks %(login)s for a password or a one-time code: reconnect with it.")

@@ -12,12 +12,14 @@ import os
 import threading
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs.errors import ClusterTrouble, LinkTrouble
+from jobs.keys import take_key
 from jobs.models import Cluster, Credential
 from jobs.transports.ssh_link import (
     Hop,
@@ -29,6 +31,7 @@ from jobs.transports.ssh_link import (
     parse_hops,
 )
 from jobs.vault import unseal
+from labs.exceptions import Refused
 
 LOGIN_INTERVAL = 1.0  # s between two logins of the same account on the same machine
 FIRST_WAIT, LONGEST_WAIT = 5.0, 600.0  # s after a login that failed
@@ -159,6 +162,23 @@ def _wait_for_turn(cluster: Cluster) -> None:
         time.sleep(0.1)
 
 
+def key_in_file(path: str) -> tuple[str, str]:
+    """Return the private and the public half of a key in a file of this server.
+
+    Raises:
+        ClusterTrouble: it isn't there, or holds no key; its content is never quoted.
+    """
+    try:
+        return take_key(Path(path).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, Refused):
+        raise ClusterTrouble(
+            _(
+                "The key file of this cluster can't be read on the portal's server: ask its operator."
+            ),
+            needs_person=True,
+        ) from None
+
+
 def secrets_of(cluster: Cluster) -> Secrets:
     """Return what signs in on the cluster; a one-time code is given out once.
 
@@ -177,4 +197,8 @@ def secrets_of(cluster: Cluster) -> Secrets:
         code = unseal(credential.one_time) if taken else ""
     if credential.method == Credential.Method.KEY:
         return Secrets(key=secret, one_time=code)
+    if credential.method == Credential.Method.KEY_FILE:
+        return Secrets(key=key_in_file(secret)[0], one_time=code)
+    if credential.method == Credential.Method.AGENT:
+        return Secrets(agent=True, one_time=code)
     return Secrets(password=secret, one_time=code)
