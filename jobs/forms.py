@@ -28,7 +28,7 @@ class JobFilterForm(forms.Form):
     cluster = forms.ChoiceField(
         label=_("Cluster"), required=False, widget=forms.Select(attrs={"data-expert": "1"})
     )
-    batch = forms.ModelChoiceField(
+    batch: forms.ModelChoiceField[Any] = forms.ModelChoiceField(
         label=_("Batch"),
         queryset=None,
         required=False,
@@ -70,7 +70,7 @@ class JobFilterForm(forms.Form):
         )
 
 
-class _Recent(forms.models.ModelChoiceIterator):
+class _Recent(forms.models.ModelChoiceIterator):  # type: ignore[type-arg]
     """Offers the newest batches; every visible one is still accepted."""
 
     def __iter__(self) -> Any:

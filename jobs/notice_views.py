@@ -17,6 +17,7 @@ from jobs.models import NoticeSettings
 from jobs.notice_forms import NoticeSettingsForm
 from jobs.notices import notice_settings_set, notices_mark_read
 from jobs.selectors import notices_of
+from labs.middleware import LabRequest
 
 PAGE_SIZE = 50
 
@@ -49,7 +50,7 @@ def mark_read(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_http_methods(["GET", "POST"])
-def notice_settings(request: HttpRequest) -> HttpResponse:
+def notice_settings(request: LabRequest) -> HttpResponse:
     """Say how the person wants to be told, by kind of run and outcome."""
     row = NoticeSettings.objects.filter(user=request.user).first()
     form = NoticeSettingsForm(request.POST or None, settings=row)

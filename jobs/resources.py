@@ -71,8 +71,7 @@ def asking(launch: Launch, resources: Mapping[str, Any]) -> Launch:
     """Return a launch that asks for these resources; see `with_asked`."""
     asked = known_resources(resources)
     own = launch.resources
-    resources = replace(own, **{**asdict(asked), "memory_mb": asked.memory_mb or own.memory_mb})
-    return replace(launch, resources=resources)
+    return replace(launch, resources=replace(asked, memory_mb=asked.memory_mb or own.memory_mb))
 
 
 def asked_again(job: Job) -> Asked:

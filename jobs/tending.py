@@ -165,7 +165,8 @@ def _worth_a_look(jobs: Sequence[Job], queue: Mapping[str, QueueEntry]) -> list[
 
     Not none of them: a run that has ended may be back in the queue, held there.
     """
-    waiting, others = [], []
+    waiting: list[Job] = []
+    others: list[Job] = []
     for job in jobs:
         entry = queue.get(job.scheduler_id)
         is_queued = entry is not None and entry.state == QueueState.QUEUED

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
-from django.http import HttpRequest, HttpResponse, JsonResponse, StreamingHttpResponse
+from django.http import HttpResponse, JsonResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -18,6 +18,7 @@ from jobs.selectors import clusters_visible_to
 from jobs.storage import storage_of
 from jobs.usage import usage_csv, usage_figure, usage_rows, usage_totals, usage_visible_to
 from jobs.usage_forms import LimitForm, UsageFilterForm
+from labs.middleware import LabRequest
 from labs.models import Role
 from labs.views.forms import refusals_as_messages
 
@@ -26,7 +27,7 @@ MEASURES = ("node_hours", "core_hours", "gpu_hours")
 
 @never_cache
 @require_GET
-def usage(request: HttpRequest) -> HttpResponse:
+def usage(request: LabRequest) -> HttpResponse:
     """Show what the lab used, by month, cluster and person, and its limits."""
     if request.lab is None:
         return render(request, "labs/no_lab.html")
@@ -51,7 +52,7 @@ def usage(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_GET
-def usage_plot(request: HttpRequest, measure: str) -> HttpResponse:
+def usage_plot(request: LabRequest, measure: str) -> HttpResponse:
     """Answer the bars of a measure by month."""
     if measure not in MEASURES:
         return JsonResponse({"detail": _("There is no such plot.")}, status=404)
@@ -61,7 +62,7 @@ def usage_plot(request: HttpRequest, measure: str) -> HttpResponse:
 
 
 @require_GET
-def usage_table(request: HttpRequest) -> StreamingHttpResponse:
+def usage_table(request: LabRequest) -> StreamingHttpResponse:
     """Send the sums as CSV."""
     rows, _form = _rows(request)
     response = StreamingHttpResponse(usage_csv(rows), content_type="text/csv; charset=utf-8")
@@ -70,9 +71,9 @@ def usage_table(request: HttpRequest) -> StreamingHttpResponse:
 
 
 @require_POST
-def set_limit(request: HttpRequest) -> HttpResponse:
+def set_limit(request: LabRequest) -> HttpResponse:
     """Set or take away a limit of the lab."""
-    if request.role != Role.MANAGER:
+    if request.lab is None or request.role != Role.MANAGER:
         raise PermissionDenied(_("Only managers of the lab set its limits."))
     form = LimitForm(request.POST, clusters=clusters_visible_to(request.user))
     if not form.is_valid():
@@ -95,7 +96,7 @@ def set_limit(request: HttpRequest) -> HttpResponse:
     return redirect("jobs:usage")
 
 
-def _rows(request: HttpRequest) -> tuple[list[Any], UsageFilterForm]:
+def _rows(request: LabRequest) -> tuple[list[Any], UsageFilterForm]:
     visible = usage_visible_to(request.user, request.lab)
     form = UsageFilterForm(request.GET, rows=visible)
     return usage_rows(visible, form.narrow()), form

@@ -7,7 +7,17 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 
+from labs.models import Lab, User
+
 SESSION_KEY = "lab"
+
+
+class LabRequest(HttpRequest):
+    """What a view gets behind the middleware: who works, in which lab and role; for type checkers."""
+
+    user: User
+    lab: Lab | None
+    role: str | None
 
 
 class ActiveLabMiddleware:
