@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import logging
+import re
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -32,6 +33,7 @@ class ExitRecord:
         step: number of that command, counted from 1.
         started: when the script began.
         ended: when it ended.
+        cpu_s: processor time of its programs on the first node, s; None when nobody knows.
     """
 
     cause: Cause
@@ -39,6 +41,7 @@ class ExitRecord:
     step: int = 0
     started: datetime.datetime | None = None
     ended: datetime.datetime | None = None
+    cpu_s: float | None = None
 
 
 def parse_exit(content: bytes) -> ExitRecord:
@@ -51,6 +54,7 @@ def parse_exit(content: bytes) -> ExitRecord:
             step=int(record["step"]),
             started=_when(record["started"]),
             ended=_when(record["ended"]),
+            cpu_s=_processor_seconds(str(record.get("times", ""))),
         )
     except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
         log.warning("exit record not readable (%s): %r", error, content[:200])
@@ -59,3 +63,10 @@ def parse_exit(content: bytes) -> ExitRecord:
 
 def _when(seconds: float) -> datetime.datetime:
     return datetime.datetime.fromtimestamp(float(seconds), tz=datetime.UTC)
+
+
+def _processor_seconds(text: str) -> float | None:
+    """Return user and system time together of ``1m2.50s 0m0.25s``, as the shell prints it."""
+    found = re.findall(r"(\d+)m(\d+(?:\.\d+)?)s", text)
+    total = sum(60 * int(minutes) + float(seconds) for minutes, seconds in found)
+    return total or None

@@ -11,6 +11,8 @@ from django.utils.translation import gettext as _
 
 from jobs.clusters import resources_of
 from jobs.errors import UnknownKind
+from jobs.exit_record import parse_exit
+from jobs.files import EXIT_FILE, job_folder
 from jobs.kinds import JobKind, kind_of
 from jobs.models import Batch, Job, JobMove
 from jobs.services import CANCELLABLE
@@ -82,6 +84,9 @@ def resource_rows(job: Job) -> list[dict[str, Any]]:
         cores = resources.nodes * resources.processes * resources.threads
         rows.append({"label": _("Took"), "value": duration(took)})
         rows.append({"label": _("Core time"), "value": duration(took * cores)})
+    record = job_folder(job) / EXIT_FILE
+    if job.is_final and record.is_file() and (cpu := parse_exit(record.read_bytes()).cpu_s):
+        rows.append({"label": _("Processor time"), "value": duration(cpu)})
     used = job.usages.aggregate(hours=Sum("node_hours"), attempts=Count("pk"))
     if used["attempts"]:
         label = _("Node-hours") if used["attempts"] == 1 else _("Node-hours, all attempts")

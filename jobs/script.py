@@ -21,11 +21,14 @@ THREAD_VARIABLES = (
 
 # Signals reach the program once: most programs save their state at the first and give up at the
 # second. `wait` returns early when a trap runs, so it is asked again until it tells the status.
-# The record is written over blanks, so that a disk that has become full still takes it.
+# The record is written over blanks, so that a disk that has become full still takes it. `times` tells
+# the processor time of the programs that were waited for, but only of its own shell: hence the file.
 _FRAME = """\
 record() {
-  printf '{"code": %d, "cause": "%s", "step": %d, "started": %s, "ended": %s}\\n' \\
-    "$1" "$2" "$step" "$started" "$(date +%s)" 1<> exit.json.part && mv exit.json.part exit.json
+  times > claim/times 2>/dev/null
+  printf '{"code": %d, "cause": "%s", "step": %d, "started": %s, "ended": %s, "times": "%s"}\\n' \\
+    "$1" "$2" "$step" "$started" "$(date +%s)" "$(sed -n 2p claim/times 2>/dev/null)" \\
+    1<> exit.json.part && mv exit.json.part exit.json
 }
 on_signal() {
   caught=1; cause=$1; stop=$2; pass_on

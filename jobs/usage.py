@@ -119,11 +119,10 @@ def usage_figure(rows: list[UsageRow], measure: str, csv: str) -> dict[str, Any]
         for cluster in clusters
     ]
     total = sum(getattr(row, measure) for row in rows)
-    alt = _("%(what)s by month: %(total)s in %(months)d months on %(clusters)d clusters.") % {
+    alt = _("%(what)s by month: %(total)s in all, on %(clusters)s.") % {
         "what": titles[measure],
         "total": digits(total, 3),
-        "months": len(months),
-        "clusters": len(clusters),
+        "clusters": ", ".join(clusters) or "–",
     }
     # As categories: dates would be drawn with a time of day.
     layout = {"barmode": "stack"}

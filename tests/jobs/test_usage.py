@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import datetime
 import io
+import json
 
 import pytest
 from django.core.exceptions import PermissionDenied
@@ -13,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs import limits, machine
+from jobs.exit_record import parse_exit
 from jobs.files import job_folder
 from jobs.limits import limit_set
 from jobs.models import Job, Limit, Usage
@@ -75,6 +77,23 @@ def test_a_real_run_is_counted(owner, lab, cluster, until):
     assert 0 < usage.wall_s < 20
     job.refresh_from_db()
     assert job.size_bytes == sum(entry["size"] for entry in job.files) > 0
+
+
+def test_the_processor_time_of_a_run_is_told(client, owner, lab, cluster, until):
+    client.force_login(owner)
+    job = until(start(owner, lab), State.DONE)
+    record = parse_exit((job_folder(job) / "exit.json").read_bytes())
+    assert 0.01 < record.cpu_s < 20
+    assert "Processor time" in client.get(reverse("jobs:detail", args=[job.public_id])).text
+
+
+@pytest.mark.parametrize(
+    ("times", "seconds"),
+    [("1m2.50s 0m0.25s", 62.75), ("0m0.000000s 0m0.000000s", None), ("", None), ("?", None)],
+)
+def test_what_the_shell_says_about_times_is_read(times, seconds):
+    content = {"code": 0, "cause": "ok", "step": 1, "started": 1, "ended": 2, "times": times}
+    assert parse_exit(json.dumps(content).encode()).cpu_s == seconds
 
 
 def test_usage_outlives_the_run(owner, lab, cluster):
