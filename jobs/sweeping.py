@@ -14,7 +14,7 @@ from jobs.models import Cluster, Job, Leftover
 from jobs.nudge import cluster_nudge, job_nudge
 from jobs.states import FINAL, ON_CLUSTER, STEPPED, State
 
-AT_ONCE = 10  # jobs of a cluster that a sweep wakes workers for; these take the others along
+AT_ONCE = 4  # jobs of a cluster that a sweep wakes workers for; these take the others along
 NUDGE_AGAIN = 5.0  # s until a job that nobody has taken up is announced once more
 SITE_CLEANING = 0.001  # part of the sweeps that look for what kills have left on the site
 
