@@ -69,6 +69,11 @@ def take(page: Any, address: str, name: str) -> None:
         # The analyses say more than the list of results above them.
         page.get_by_role("heading", name="Structure and motion").evaluate("e => e.scrollIntoView()")
         page.mouse.wheel(0, -60)
+    if name == "map":
+        page.locator("#frame-map .point").first.wait_for(timeout=90_000)
+        page.locator("#frame-map .plot-area").focus()
+        page.keyboard.press("ArrowRight")
+        page.locator(".map-viewer canvas").first.wait_for()
     page.wait_for_timeout(SETTLED)
     page.screenshot(path=IMAGES / f"{name}.png")
     print(f"docs/images/{name}.png")
@@ -81,6 +86,7 @@ def walk(page: Any, site: Site) -> dict[str, str]:
     page.get_by_role("link", name=re.compile("^Silicon")).first.click()
     page.wait_for_url(re.compile(r"/data/[0-9a-f-]{36}/"))
     found["teacher-data"] = page.url
+    found["map"] = f"{page.url}map/"
     found["frames"] = f"{site.url}/data/frames/"
     found["training"] = train(page, site)
     page.get_by_role("link", name="Open potential").click()

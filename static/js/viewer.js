@@ -76,7 +76,7 @@
 
     /* Show another structure in the same picture: browsers keep only so many of them. */
     async other() {
-      if (!this.view) return;
+      if (!this.view && !this.reason) return; // it is still starting, and looks again when it has
       const url = this.section.dataset.viewer;
       let data;
       try {
@@ -88,6 +88,7 @@
       if (this.section.dataset.viewer !== url) return; // the next one was asked for meanwhile
       this.data = data;
       this.shown = url;
+      if (this.reason) return this.giveUp(this.reason);
       this.picked = [];
       this.canvas.querySelector(".viewer-legend")?.remove();
       this.legend();
@@ -532,6 +533,7 @@
     }
 
     giveUp(reason) {
+      this.reason = reason;
       const { symbols, positions } = this.data || {};
       this.canvas.style.height = "auto";
       this.canvas.removeAttribute("role");
