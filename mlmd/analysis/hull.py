@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.optimize import linprog
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
@@ -150,6 +149,9 @@ class _Mixing:
         Returns:
             Keys of the mixture, and for all members whether they touch the facet, shape (N,).
         """
+        # Half a second to import: runs that only use other analyses don't wait for it.
+        from scipy.optimize import linprog
+
         self.some[target] = True
         while True:
             keys = np.flatnonzero(self.some)
