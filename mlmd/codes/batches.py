@@ -67,7 +67,9 @@ def unfinished_because(folder: Path) -> str:
     try:
         cause = json.loads(path.read_text(encoding="utf-8"))["cause"]
     except FileNotFoundError:
-        return "It was not begun before the run ended, or was lost with the machine that worked on it."
+        return (
+            "It was not begun before the run ended, or was lost with the machine that worked on it."
+        )
     except (ValueError, KeyError, TypeError):
         return "The record of its end is damaged."
     return {
