@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from mlmd.data import silicon_frames
+from mlmd.frame import Frame
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.training import load_parity
 from mlmd.n2p2 import N2p2, Programs
@@ -65,3 +66,28 @@ def test_forces_agree_in_cells_larger_than_the_cutoff(
         ours = evaluator.compute(frame.numbers, frame.positions, frame.cell, frame.pbc)
         scale = max(float(np.abs(ours.forces).max()), 1e-3)
         np.testing.assert_allclose(forces, ours.forces, atol=1e-7 * scale)
+
+
+def test_an_element_without_neighbours_gets_one_energy(
+    real_programs: Programs, as_root: None, tmp_path
+) -> None:
+    alone = [
+        Frame(
+            np.array([26], np.uint8), np.zeros((1, 3)), (12.0 + k) * np.eye(3),
+            energy=-100.0, forces=np.zeros((1, 3)), label_source="ab initio",
+        )
+        for k in range(4)
+    ]  # fmt: skip
+    n2p2 = N2p2(
+        silicon_frames()[::25] + alone, tmp_path, programs=real_programs, epochs=1,
+        hidden_nodes="4", angular_zetas="1", told=lambda fraction, words: None,
+    )  # fmt: skip
+    result = n2p2.run()
+    assert n2p2.data.constant == ("Fe",)
+    assert np.isfinite(result.curve.energy_train).all()
+    frame = alone[0]
+    ours = Evaluator(n2p2.potential()).compute(
+        frame.numbers, frame.positions, frame.cell, frame.pbc
+    )
+    assert np.isfinite(ours.energy)
+    assert not ours.forces.any()
