@@ -7,6 +7,7 @@ from typing import Any
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.utils.translation import gettext as _
 
+from jobs.continuing import may_continue
 from jobs.files import file_path, log_tail
 from jobs.models import Job
 from jobs.states import State
@@ -31,6 +32,7 @@ def run_context(request: HttpRequest, row: Any) -> dict[str, Any]:
         "slow_refresh": "" if job.is_final else SLOW_REFRESH,
         "may_edit": type(row).objects.editable_by(request.user).filter(pk=row.pk).exists(),
         "may_create": may_create(request.user, request.lab),
+        "continue_possible": may_continue(job),
         "retry_possible": job.state in {State.FAILED, State.CANCELLED, State.BLOCKED},
     }
 

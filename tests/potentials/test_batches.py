@@ -20,7 +20,13 @@ from potentials.models import Simulation, Training
 from potentials.services.batches import at_temperature, trainings_start
 from potentials.services.simulations import simulation_prepare
 from potentials.services.trainings import TrainingRequest, training_prepare
-from tests.potentials.factories import make_potential, make_structure, make_version, short_settings
+from tests.potentials.factories import (
+    make_potential,
+    make_structure,
+    make_training,
+    make_version,
+    short_settings,
+)
 from tests.potentials.test_pages import form_values
 from tests.potentials.test_whole_path import start_simulation
 
@@ -154,6 +160,20 @@ def test_stages_that_heat_have_no_other_temperature():
     with pytest.raises(Refused, match="one stage"):
         at_temperature(two, 300)
     assert at_temperature(short_settings(), 500).stages[0].temperature_start == 500
+
+
+def test_the_page_of_a_stopped_training_offers_to_go_on(owner, lab, cluster, sign_in):
+    training = make_training(owner, lab, state=State.FAILED)
+    client = sign_in(owner)
+    address = reverse("potentials:training", args=[training.public_id])
+    assert "Continue run" not in client.get(address).text
+    folder = job_folder(training.job)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "checkpoint.npz").write_bytes(b"PK")
+    assert "Continue run" in client.get(address).text
+    client.post(reverse("jobs:continue", args=[training.job.public_id]))
+    training.job.refresh_from_db()
+    assert (training.job.state, training.job.continued_from) == (State.CREATED, 1)
 
 
 class StopAfter(StopRequest):
