@@ -2,11 +2,17 @@
 
 import pytest
 
+from jobs.cluster_text import queues_from_text
 from jobs.clusters import recipes_of
 from jobs.models import Cluster
 from jobs.placement import Placement, choose_queue, place
+from jobs.presets import PRESETS
+from jobs.registration import ClusterSettings, cluster_create
+from jobs.schedulers.base import ScriptHeader
+from jobs.schedulers.pjm import PjmScheduler
 from jobs.services import job_create
 from labs.exceptions import PermissionDenied, Refused
+from labs.models import Role
 from mlmd.launch import Resources
 from tests.jobs import factories
 
@@ -98,3 +104,61 @@ def test_a_code_in_a_container_starts_through_its_runtime():
         *("singularity", "exec", "--no-home", "--bind=/group/gx00", "--bind=/data"),
         *("/group/gx00/qe.sif", "pw.x"),
     )
+
+
+@pytest.fixture
+def manager(lab):
+    return factories.make_user(lab, Role.MANAGER)
+
+
+@pytest.mark.parametrize("word", ["wisteria-o", "wisteria-a"])
+def test_a_preset_is_registered_once_its_placeholders_are_replaced(word, manager, lab):
+    values = {"login": "x00000", **PRESETS[word].values}
+    with pytest.raises(Refused, match="Replace GROUP and USER"):
+        cluster_create(owner=manager, lab=lab, settings=ClusterSettings(**values))
+    for name in ("work_dir", "recipes"):
+        values[name] = values[name].replace("GROUP", "gx00").replace("USER", "x00000")
+    cluster = cluster_create(owner=manager, lab=lab, settings=ClusterSettings(**values))
+    assert recipes_of(cluster)["mlmd"].argv[:2] == ("singularity", "exec")
+    assert cluster.options["directives"] == ["-L jobenv=singularity"]
+
+
+@pytest.mark.parametrize(
+    ("word", "asked", "queue"),
+    [
+        ("wisteria-o", Resources(processes=48, walltime_s=3600), "short-o"),
+        ("wisteria-o", Resources(nodes=100, walltime_s=40 * 3600), "regular-o"),
+        ("wisteria-o", Resources(nodes=2000, walltime_s=20 * 3600), "regular-o"),
+        ("wisteria-a", Resources(threads=9, walltime_s=3600), "share-short"),
+        ("wisteria-a", Resources(gpus=2, threads=18, walltime_s=40 * 3600), "share"),
+        ("wisteria-a", Resources(gpus=8, threads=72, walltime_s=40 * 3600), "regular-a"),
+    ],
+)
+def test_runs_find_their_resource_group_on_wisteria(word, asked, queue):
+    cluster = Cluster(queues=queues_from_text(PRESETS[word].values["queues"]))
+    assert choose_queue(cluster, asked) == queue
+
+
+def test_runs_that_wisteria_has_no_group_for_are_refused_here():
+    cluster = Cluster(queues=queues_from_text(PRESETS["wisteria-o"].values["queues"]))
+    with pytest.raises(Refused, match=r"memory per node: 40\.0 GiB asked, 28\.0 GiB allowed"):
+        choose_queue(cluster, Resources(memory_mb=40 * 1024))
+    with pytest.raises(Refused, match="regular-o: nodes"):
+        choose_queue(cluster, Resources(nodes=3000))
+
+
+@pytest.mark.parametrize(
+    ("queue", "gpus", "asks"),
+    [
+        ("share-short", 0, "-L gpu=1"),
+        ("share", 4, "-L gpu=4"),
+        ("regular-a", 8, "-L node=1"),
+        ("short-o", 0, "-L node=1"),
+        ("", 2, "-L gpu=2"),
+    ],
+)
+def test_shared_nodes_are_asked_for_by_gpus_and_others_by_nodes(queue, gpus, asks):
+    header = ScriptHeader("x", "/group/x", Resources(gpus=gpus), queue)
+    lines = PjmScheduler().directives(header)
+    assert f"#PJM {asks}" in lines
+    assert len([line for line in lines if "-L gpu=" in line or "-L node=" in line]) == 1

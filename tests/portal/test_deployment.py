@@ -311,3 +311,28 @@ def test_the_site_answers_over_tls_and_only_so(proxied):
     assert page.rstrip().endswith("ok")
     assert "strict-transport-security: max-age=31536000" in page.lower()
     assert re.search(r"^server: nginx\s*$", page, re.M)
+
+
+def test_the_entrypoint_reads_secrets_from_files(tmp_path):
+    """What a file says becomes the variable; a part that isn't known is refused."""
+    fake = tmp_path / "python"
+    fake.write_text('#!/bin/sh\necho "$DATABASE_URL|$MLMD_TEACHER_URL|$MLMD_SECRET_KEY|$*"\n')
+    fake.chmod(0o755)
+    secret = tmp_path / "url"
+    secret.write_text("postgres://mlmd:a b'$HOME\"@postgres/mlmd")
+    environment = {
+        "PATH": f"{tmp_path}:{os.environ['PATH']}",
+        "DATABASE_URL_FILE": str(secret),
+        "MLMD_TEACHER_URL": "given",
+    }
+    call = ["sh", DEPLOY / "entrypoint.sh"]
+    done = subprocess.run(
+        [*call, "manage", "backup", "/backups"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == f"{secret.read_text()}|given||manage.py backup /backups\n"
+    wrong = subprocess.run([*call, "nothing"], env=environment, capture_output=True, check=False)
+    assert wrong.returncode == 64
