@@ -32,6 +32,10 @@ class LinkTrouble(ClusterTrouble):
     """The connection failed, not what was asked for: it concerns the cluster, no single run."""
 
 
+class NotYetClear(ClusterTrouble):
+    """Whether it was done shows after a while; waiting for that is no failure."""
+
+
 class TransferDamaged(ClusterTrouble):
     """A file arrived with another size or checksum than it left with."""
 

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from jobs import machine
 from jobs.clusters import run_folder
-from jobs.errors import ClusterTrouble, SubmissionRefused
+from jobs.errors import ClusterTrouble, NotYetClear, SubmissionRefused
 from jobs.files import SCRIPT_FILE
 from jobs.models import Job, Submission
 from jobs.schedulers import Scheduler
@@ -105,7 +105,7 @@ def take_answer(job: Job, answer: Answer | ClusterTrouble, scheduler: Scheduler)
     if answer.code == 90:
         raise ClusterTrouble(f"The run's folder {run_folder(job)} is not there.")
     if answer.code == LOCKED:
-        raise ClusterTrouble("An earlier submission of this run has not come to its end yet.")
+        raise NotYetClear("An earlier submission of this run has not come to its end yet.")
     try:
         scheduler_id = scheduler.parse_submit(answer)
     except SubmissionRefused as error:

@@ -16,7 +16,7 @@ from jobs.cancelling import cancel, look_up
 from jobs.cleaning import clean
 from jobs.clusters import run_folder, with_room
 from jobs.contact import note_failure, note_success
-from jobs.errors import ClusterTrouble, LinkTrouble, Overtaken
+from jobs.errors import ClusterTrouble, LinkTrouble, NotYetClear, Overtaken
 from jobs.files import EXIT_FILE
 from jobs.following import Seen, follow
 from jobs.leases import Lease, held
@@ -145,6 +145,11 @@ class _Look:
             log.info("job %s: %s", job.pk, error)
         except LinkTrouble:
             raise
+        except NotYetClear as error:
+            later = timezone.now() + machine.wait_after(2)
+            Job.objects.filter(pk=job.pk, state=job.state).update(
+                next_step_at=later, queue_reason=str(error)
+            )
         except ClusterTrouble as error:
             self._trouble(job, str(error), needs_person=error.needs_person)
         except Exception:  # one job's defect must not stop the others

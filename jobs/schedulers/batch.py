@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from jobs.errors import ClusterTrouble, SubmissionRefused
+from jobs.errors import ClusterTrouble, NotYetClear, SubmissionRefused
 from jobs.schedulers.base import QueueEntry, QueueState
 from jobs.transports.base import Answer
 from mlmd.launch import Resources
@@ -67,7 +67,7 @@ def parse_submit(
     """
     text = f"{answer.out}\n{answer.err}".strip()
     if answer.code == NOBODY_KNOWS:
-        raise ClusterTrouble(
+        raise NotYetClear(
             f"{name}: an earlier submission may have succeeded and doesn't show in the queue yet; "
             "nothing is submitted a second time until that is clear."
         )

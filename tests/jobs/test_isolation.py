@@ -8,12 +8,13 @@ import uuid
 import pytest
 from django.utils import timezone
 
-from jobs import contact, stepping, sweeping, tending
+from jobs import contact, stepping, submission, sweeping, tending
 from jobs.errors import LinkTrouble
 from jobs.models import Cluster, Job
+from jobs.schedulers import SCHEDULERS, batch
 from jobs.services import job_create
 from jobs.states import State
-from jobs.transports import TRANSPORTS
+from jobs.transports import TRANSPORTS, Answer
 from jobs.transports.local import LocalTransport
 from tests.jobs import factories
 
@@ -117,6 +118,22 @@ def test_a_worker_takes_the_next_run_of_the_cluster_along(owner, lab, cluster):
     jobs = make_jobs(owner, lab, cluster, 5)
     stepping.work(jobs[0].pk)
     assert set(Job.objects.values_list("state", flat=True)) == {State.STAGED}
+
+
+def test_a_submission_that_is_not_yet_clear_waits_without_failing(owner, lab, cluster, monkeypatch):
+    answer = Answer(batch.NOBODY_KNOWS, "", "")
+
+    def take_answer(job, **_rest):
+        submission.take_answer(job, answer, SCHEDULERS["slurm"])
+
+    monkeypatch.setattr(tending, "take_answer", take_answer)
+    (job,) = make_jobs(owner, lab, cluster, 1)
+    stepping.step(job.pk)
+    tending.tend(cluster.pk)
+    job.refresh_from_db()
+    assert (job.state, job.failures) == (State.STAGED, 0)
+    assert "nothing is submitted a second time" in job.queue_reason
+    assert job.next_step_at > timezone.now()
 
 
 @pytest.fixture
