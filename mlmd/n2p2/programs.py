@@ -6,7 +6,6 @@ import os
 import shlex
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,9 +122,11 @@ def _run_here(argv: list[str], folder: Path, log: Path, told: Callable[[], objec
         except OSError as error:
             raise InvalidInput(argv[0], str(error), "a program that starts") from error
         try:
-            while process.poll() is None:
-                time.sleep(0.02 if process.poll() is not None else _LOOK / 5)
-                told()
+            while True:
+                try:
+                    return process.wait(_LOOK)
+                except subprocess.TimeoutExpired:
+                    told()
         except BaseException:
             process.terminate()
             try:
@@ -134,7 +135,6 @@ def _run_here(argv: list[str], folder: Path, log: Path, told: Callable[[], objec
                 process.kill()
                 process.wait()
             raise
-    return process.returncode
 
 
 def _run_in_batch(
