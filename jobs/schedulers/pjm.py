@@ -87,7 +87,8 @@ class PjmScheduler:
     def submit_command(self, script: str, token: str) -> str:
         name = batch.queue_name(token)
         find = (
-            "list=$(pjstat 2>/dev/null) && "
+            # What has ended already stands in the history only.
+            "list=$(pjstat 2>/dev/null && pjstat -H 2>/dev/null) && "
             f'printf "%s\\n" "$list" | awk -v n={name} \'$2 == n {{ print $1; exit }}\''
         )
         return batch.submit_once(find, f"pjsub -N {name} {shlex.quote(script)}")
