@@ -192,7 +192,9 @@ def test_the_worker_s_unit_lets_runs_go_on(compose):
 
 
 def test_caddy_accepts_its_file():
-    caddy = program("caddy", "caddy")
+    caddy = shutil.which("caddy")
+    if caddy is None:
+        pytest.skip("no caddy here, which not every distribution has: apt-get install caddy")
     done = subprocess.run(
         [caddy, "validate", "--adapter", "caddyfile", "--config", DEPLOY / "Caddyfile"],
         env={**os.environ, "SITE_NAME": "portal.example", "SITE_MAIL": "a@portal.example"},
