@@ -130,11 +130,15 @@ class _Look:
         chosen = with_room(self.cluster, due, working)
         for job, answer in submit_all(chosen, self.transport, self.scheduler):
             self._guard(job, partial(take_answer, answer=answer, scheduler=self.scheduler))
-        left = [job.pk for job in due if job not in chosen and not job.queue_reason]
+        words = _("Waits for free cores; runs start in the order they came.")
+        # In place of a limit that it doesn't meet any more; what failed keeps its own words.
+        left = [
+            job.pk
+            for job in due
+            if job not in chosen and not job.failures and job.queue_reason != words
+        ]
         if left:
-            Job.objects.filter(pk__in=left, state=State.STAGED).update(
-                queue_reason=_("Waits for free cores; runs start in the order they came.")
-            )
+            Job.objects.filter(pk__in=left, state=State.STAGED).update(queue_reason=words)
 
     def _guard(self, job: Job, act: Callable[[Job], None]) -> None:
         """Keep one job's trouble from the others; a lost lease or link ends the look."""

@@ -13,7 +13,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
-from jobs import limits, machine
+from jobs import limits, machine, tending
 from jobs.exit_record import parse_exit
 from jobs.files import job_folder
 from jobs.limits import limit_set
@@ -232,6 +232,18 @@ def _stop_all() -> None:
         turn()
         if not Job.objects.exclude(state=State.CANCELLED).exists():
             return
+
+
+def test_a_limit_that_is_lifted_is_no_longer_named(owner, lab, cluster, manager):
+    cluster.cores = 1
+    cluster.save()
+    make_job(owner, lab, state=State.RUNNING, scheduler_id="1:x", resources={"threads": 1})
+    job = make_job(
+        owner, lab, state=State.STAGED, queue_reason="Waits: the lab may have 1 runs at once."
+    )
+    tending.tend(cluster.pk)
+    job.refresh_from_db()
+    assert job.queue_reason.startswith("Waits for free cores")
 
 
 def test_promised_hours_count_while_runs_work(owner, lab, cluster, manager):
