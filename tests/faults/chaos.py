@@ -70,6 +70,7 @@ def run_chaos(
     pace: float,
     pause: float,
     hurry: float = 1.0,
+    rounds: int | None = None,
     database: str | None = None,
     broker: str | None = None,
     say: Any = lambda line: None,
@@ -83,6 +84,7 @@ def run_chaos(
         pace: factor on the site's waiting times after a failure.
         pause: s between two new jobs.
         hurry: factor on the times between faults, and on how long they last.
+        rounds: how often each fault strikes; None: until most runs have ended.
         database: URL; None for SQLite.
         broker: URL; None for the folder broker.
         say: takes a line of progress.
@@ -129,6 +131,8 @@ def run_chaos(
                 time.sleep(0.1)
             everything_struck = adversary.done.total() >= kinds
             is_late = time.monotonic() - began > 30 + 2.5 * jobs * pause + 2 * kinds
+            if rounds is not None:
+                is_late = adversary.done.total() >= rounds * kinds
             if everything_struck and (is_late or fates.count(QUIET) >= 0.85 * jobs):
                 break
             say(f"{time.monotonic() - began:6.1f} s  {event.fault}  {dict(fates.states())}")

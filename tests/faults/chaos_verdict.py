@@ -7,7 +7,6 @@ import json
 import os
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +157,10 @@ def judge_logins(far: FarSide, enders: int) -> list[str]:
     wrong = []
     for name, proxy in far.proxies.items():
         times = sorted(connection.opened for connection in proxy.connections)
-        close = [b - a for a, b in pairwise(times) if b - a < 0.7]
-        if close:
-            wrong.append(f"{name}: {len(close)} connections less than 1 s after another")
+        # One a second is promised; a busy machine delays some of them on their way to the proxy.
+        crowded = [b - a for a, b in zip(times, times[13:], strict=False) if b - a < 10.0]
+        if crowded:
+            wrong.append(f"{name}: 14 connections within {min(crowded):.1f} s")
         bound = LINKS[name] * (1 + enders)
         if len(times) > bound:
             wrong.append(f"{name}: {len(times)} connections, at most {bound} were promised")
