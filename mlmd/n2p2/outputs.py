@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -202,15 +202,17 @@ _COMPLAINTS = tuple(
 )  # fmt: skip
 
 
-def failure(program: str, log: Path, code: int) -> ProgramFailed:
+def failure(program: str, logs: Sequence[Path], code: int) -> ProgramFailed:
     """Return what to tell about a program that failed.
 
     Args:
         program: its name.
-        log: what it printed.
+        logs: what was printed, oldest first; those that aren't there are passed over.
         code: its exit status.
     """
-    text = log.read_text(encoding="utf-8", errors="replace")[-_TAIL:] if log.is_file() else ""
+    written = [log for log in logs if log.is_file()]
+    parts = (log.read_text(encoding="utf-8", errors="replace")[-_TAIL:] for log in written)
+    text = "\n".join(parts)
     for complaint in _COMPLAINTS:
         matches = list(complaint.pattern.finditer(text))
         if matches:
@@ -218,4 +220,5 @@ def failure(program: str, log: Path, code: int) -> ProgramFailed:
             return ProgramFailed(f"{program}: {words}. {complaint.action}".strip())
     lines = [line for line in text.splitlines() if line.strip(" *-\t")]
     last = f" Last line: {lines[-1].strip()[:200]}" if lines else ""
-    return ProgramFailed(f"{program}: it ended with status {code}, see {log.name}.{last}")
+    names = " and ".join(log.name for log in written) or "its folder"
+    return ProgramFailed(f"{program}: it ended with status {code}, see {names}.{last}")

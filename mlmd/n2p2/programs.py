@@ -107,7 +107,7 @@ def run_step(
         argv = programs.argv(command, programs.processes)
         code = _run_here(argv, folder, log, lambda: told(""))
         if code != 0:
-            raise failure(command.argv[0] if command.argv[0] != "sh" else step.program, log, code)
+            raise failure(command.argv[0] if command.argv[0] != "sh" else step.program, [log], code)
     return ""
 
 
@@ -147,8 +147,7 @@ def _run_in_batch(
     number = run.id
     if code != 0:
         logs = [folder / command.stdout for command in step.commands if command.stdout]
-        written = [log for log in logs if log.is_file()]
-        error = failure(step.program, written[-1] if written else run.log, code)
+        error = failure(step.program, [*logs, run.log], code)
         run.forget()
         raise error
     run.forget()

@@ -79,6 +79,6 @@ def test_extrapolation_warnings_are_numbers() -> None:
 )
 def test_complaints_are_put_in_words(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(text)
-    error = failure("nnp-train", tmp_path / "log", 134)
+    error = failure("nnp-train", [tmp_path / "log"], 134)
     assert str(error).startswith("nnp-train: ")
     assert words in str(error)
