@@ -243,9 +243,12 @@ class SimulationForm(forms.Form):
         # What was made last is what one goes on with.
         self.fields["potential"].initial = potentials.order_by("-created_at").first()
         structures = structures_visible_to(user)
-        self.fields["structure"].queryset = structures
+        # Before the rows: with them the list is made.
         self.fields["structure"].iterator = _Newest
-        self.fields["structure"].initial = structures.order_by("-created_at").first()
+        self.fields["structure"].queryset = structures
+        asked = self.data.get("structure") if self.is_bound else self.initial.get("structure")
+        newest = structures.filter(member_of=None).order_by("-created_at").first()
+        self.fields["structure"].initial = asked or (newest and newest.public_id)
         clusters = clusters_offering(user, PROGRAM)
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
@@ -341,17 +344,21 @@ class SimulationForm(forms.Form):
 
 
 class _Newest(forms.models.ModelChoiceIterator):
-    """Lists the newest rows only; every visible one is still accepted."""
+    """Lists the newest rows only, without members of sets; every visible one is still accepted."""
 
     def __iter__(self) -> Any:
         if self.field.empty_label is not None:
             yield ("", self.field.empty_label)
         pinned = self.field.initial
-        for row in self.queryset[:MOST_LISTED]:
+        for row in self.queryset.filter(member_of=None)[:MOST_LISTED]:
             pinned = None if str(row.public_id) == str(pinned) else pinned
             yield self.choice(row)
         # A structure whose own page led here is offered however old it is.
-        if pinned and (row := self.queryset.filter(public_id=pinned).first()):
+        try:
+            row = self.queryset.filter(public_id=pinned).first() if pinned else None
+        except ValidationError:
+            return  # no id at all: an address that somebody typed
+        if row:
             yield self.choice(row)
 
 

@@ -25,6 +25,7 @@ from tests.datasets.factories import (
     make_structure,
     make_structure_set,
 )
+from tests.potentials.factories import make_potential
 
 
 def test_an_initial_set_is_made_by_one_click_and_shown_by_kind(page, owner, lab) -> None:
@@ -116,3 +117,15 @@ def test_the_api_makes_shows_and_deletes_a_set(page, owner, lab) -> None:
     assert wrong.status_code == 400
     assert page.delete(address).status_code == 204
     assert Structure.objects.filter(origin="set").count() == 0
+
+
+def test_members_of_a_set_do_not_crowd_other_forms(page, owner, lab) -> None:
+    make_potential(owner, lab)  # without one the form of MD isn't shown
+    made = make_structure_set(owner, lab)
+    member = made.members.first()
+    for address in ("potentials:simulate", "datasets:dft-new"):
+        offered = page.get(reverse(address)).content.decode()
+        assert f'value="{made.parent.public_id}"' in offered
+        assert f'value="{member.public_id}"' not in offered
+        asked = page.get(reverse(address), {"structure": member.public_id}).content.decode()
+        assert f'value="{member.public_id}" selected' in asked
