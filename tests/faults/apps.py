@@ -41,7 +41,8 @@ def _count_statements(folder: Path) -> None:
         return execute(sql, params, many, context)
 
     def begin(connection: Any, **_rest: Any) -> None:
-        connection.execute_wrappers.append(count)
+        if count not in connection.execute_wrappers:  # kept when a connection is made anew
+            connection.execute_wrappers.append(count)
 
     connection_created.connect(begin, weak=False)
 
