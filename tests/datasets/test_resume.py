@@ -21,6 +21,7 @@ from labs.services.accounts import token_create
 from mlmd.client.http import Connection
 from mlmd.formats import read_frames
 from tests.datasets.factories import make_dataset, make_frames
+from tests.faults.servers import missing
 from tests.labs.factories import make_lab, make_user
 
 TEXTS = ("extxyz", "n2p2", "jsonl")
@@ -203,7 +204,7 @@ def broken_off(url: str, secret: str, size: int) -> bytes:
 def test_curl_goes_on_where_a_lost_connection_stopped(site, tmp_path):
     curl = shutil.which("curl")
     if curl is None:
-        pytest.skip("no curl here")
+        missing("no curl here: apt-get install curl")
     address, version, secret = site
     url = address + url_of(version)
     target = tmp_path / "frames.extxyz"
