@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
 from typing import Any
 
 from django.core.paginator import Page, Paginator
@@ -11,21 +10,9 @@ from django.db.models import F, QuerySet
 from django.http import HttpRequest
 
 from datasets.snapshots import CatalogRows
+from labs.pagination import CappedPaginator
 
-MOST_COUNTED = 10_000
 PAGE_SIZES = (25, 50, 100)
-
-
-class CappedPaginator(Paginator):
-    """Counts only so far: a page needs to know that there is more, not how much more."""
-
-    @cached_property
-    def count(self) -> int:
-        return self.object_list.order_by()[:MOST_COUNTED].count()
-
-    @property
-    def is_capped(self) -> bool:
-        return self.count >= MOST_COUNTED
 
 
 def page_of(request: HttpRequest, rows: QuerySet | CatalogRows) -> Page:

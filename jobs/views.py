@@ -5,7 +5,6 @@ from __future__ import annotations
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.paginator import Paginator
 from django.http import HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
@@ -25,6 +24,7 @@ from jobs.queue_words import place_words, reason_words
 from jobs.selectors import cluster_loads, job_detail, jobs_filtered, jobs_visible_to, may_change
 from labs.exceptions import PermissionDenied, Refused
 from labs.models import Role
+from labs.pagination import CappedPaginator
 from labs.views.forms import refusals_as_messages
 
 PAGE_SIZES = (25, 50, 100)
@@ -40,7 +40,7 @@ def job_list(request: HttpRequest) -> HttpResponse:
     if not form.is_bound:
         form = JobFilterForm({}, user=request.user)
     jobs = jobs_filtered(request.user, form.narrow(request.GET.get("sort", "-created")))
-    page = Paginator(jobs, _page_size(request)).get_page(request.GET.get("page"))
+    page = CappedPaginator(jobs, _page_size(request)).get_page(request.GET.get("page"))
     editable = set(
         Job.objects.filter(pk__in=[job.pk for job in page])
         .editable_by(request.user)
