@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -184,6 +184,15 @@ def _parent(pid: int) -> int:
         return 0
 
 
+def _end_what_works_in(folder: Path) -> None:
+    """Kill what a killed run's script left: no control groups do it for this Slurm."""
+    for process in Path("/proc").iterdir():
+        if process.name.isdigit():
+            with suppress(OSError):
+                if folder in Path(os.readlink(process / "cwd")).parents:
+                    os.kill(int(process.name), signal.SIGKILL)
+
+
 @contextmanager
 def _work_folder(folder: Path) -> Iterator[bool]:
     """Give the work folder a small disk of its own where that is allowed."""
@@ -193,6 +202,7 @@ def _work_folder(folder: Path) -> Iterator[bool]:
     try:
         yield has_own_disk
     finally:
+        _end_what_works_in(folder)
         for _attempt in range(50 if has_own_disk else 0):
             done = subprocess.run(["umount", str(folder)], capture_output=True, check=False)
             if done.returncode == 0:
