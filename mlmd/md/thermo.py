@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mlmd.errors import FormatError
+from mlmd.runs import write_bytes_atomic
 
 THERMO_FILE = "thermo.csv"
 
@@ -50,10 +51,10 @@ class ThermoLog(AbstractContextManager["ThermoLog"]):
     def __init__(self, run_dir: Path, last_step: int | None = None) -> None:
         self.path = run_dir / THERMO_FILE
         kept = [] if last_step is None else _rows_until(self.path, last_step)
+        # In one step: a kill at this moment must not cost the rows before the restart.
+        write_bytes_atomic(self.path, (",".join(COLUMNS) + "\n" + "".join(kept)).encode())
         # Line-buffered: a reader sees whole rows.
-        self._stream = self.path.open("w", encoding="utf-8", newline="\n", buffering=1)
-        self._stream.write(",".join(COLUMNS) + "\n")
-        self._stream.writelines(kept)
+        self._stream = self.path.open("a", encoding="utf-8", newline="\n", buffering=1)
 
     def write(self, row: ThermoRow) -> None:
         """Append a row."""
