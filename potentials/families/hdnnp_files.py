@@ -10,29 +10,15 @@ from textwrap import dedent
 
 from ase.data import atomic_masses, atomic_numbers
 
-from mlmd.units import ENERGY, LENGTH
+from mlmd.lammps.pair_styles import hdnnp_style
 from potentials.families.base import Card
 
-# LAMMPS compares neighbour distances with this cutoff: it has to reach a little further than
-# the largest symmetry function, which is zero there anyway.
-CUTOFF_MARGIN = 0.01  # Å
 
-
-def pair_lines(card: Card) -> tuple[str, str]:
-    """Return LAMMPS' ``pair_style`` and ``pair_coeff`` for ``units metal``.
-
-    ``cflength`` and ``cfenergy`` take LAMMPS' Å and eV to the potential's own units;
-    ``maxew`` defaults to 0 in LAMMPS, which would abort at the first extrapolation.
-    """
+def pair_lines(card: Card) -> tuple[str, ...]:
+    """Return LAMMPS' ``pair_style`` and ``pair_coeff`` for ``units metal``."""
     facts = card.facts
-    cutoff = facts.cutoff_radius + CUTOFF_MARGIN
-    length = 1.0 / LENGTH[facts.length_unit]
-    energy = 1.0 / ENERGY[facts.energy_unit]
-    return (
-        f'pair_style hdnnp {cutoff:.6g} dir "." showew no showewsum 1000 resetew no '
-        f"maxew 1000000 cflength {length:.10g} cfenergy {energy:.10g}",
-        f"pair_coeff * * {' '.join(facts.elements)}",
-    )
+    style = hdnnp_style(facts.elements, facts.cutoff_radius, facts.length_unit, facts.energy_unit)
+    return style.lines(facts.elements)
 
 
 def companions(card: Card) -> Mapping[str, bytes]:
