@@ -14,6 +14,14 @@ from jobs.schedulers.base import QueueEntry, QueueState, ScriptHeader
 from jobs.transports.base import Answer
 
 GRACE = 20  # s that a run has to save its state at the time limit
+LOOK = 10  # s between two looks whether the script still lives
+# Prints how many live processes of the script's group don't descend from the watchdog.
+_OTHERS = (
+    'ps -A -o pgid= -o pid= -o ppid= -o stat= | awk -v group=$$ -v me="$me" \''
+    "{ up[$2] = $3; if ($1 == group && $4 !~ /^Z/) own[$2] } "
+    "END { for (p in own) { q = p; while (q in up && q != me && q > 1) q = up[q]; "
+    "if (q != me) count++ } print count + 0 }'"
+)
 
 
 class DirectScheduler:
@@ -31,7 +39,15 @@ class DirectScheduler:
         return [
             "(",
             """  trap 'kill "$nap" 2>/dev/null; exit 0' TERM""",
-            f'  sleep {walltime_s} & nap=$!; wait "$nap"',
+            "  me=$(exec sh -c 'echo $PPID')",
+            f"  left={walltime_s}",
+            '  while [ "$left" -gt 0 ]; do',
+            f"    look=$((left < {LOOK} ? left : {LOOK})); left=$((left - look))",
+            '    sleep "$look" & nap=$!; wait "$nap"',
+            # Were it to stay when the script was killed and its program has ended, the run would
+            # look alive until its time limit.
+            f'    kill -0 $$ 2>/dev/null || [ "$({_OTHERS})" != 0 ] || exit 0',
+            "  done",
             "  kill -XCPU $$ 2>/dev/null",
             f'  sleep {GRACE} & nap=$!; wait "$nap"',
             "  record 137 time",

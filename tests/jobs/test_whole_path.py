@@ -15,6 +15,7 @@ from jobs.files import file_list, job_folder, log_tail
 from jobs.kinds import JobKind, register
 from jobs.models import Job
 from jobs.moves import replay
+from jobs.schedulers import direct
 from jobs.services import job_cancel, job_create, job_retry
 from jobs.states import State
 from jobs.stepping import step
@@ -154,6 +155,15 @@ def test_a_run_whose_script_was_killed_still_counts_as_running(create, until):
     assert job.missing_since is None
     job_cancel(job=job, actor=job.owner)
     until(job, State.CANCELLED)
+
+
+def test_a_run_whose_script_was_killed_has_ended_when_its_program_has(create, until, monkeypatch):
+    monkeypatch.setattr(direct, "LOOK", 1)
+    job = until(create(seconds=6), State.RUNNING)
+    os.kill(int(job.scheduler_id.partition(":")[0]), signal.SIGKILL)
+    job = until(job, State.RUNNING)
+    job = until(job, State.FAILED)
+    assert working_processes(job) == []
 
 
 def test_a_cancelled_run_stops_and_says_who_stopped_it(create, until, owner):
