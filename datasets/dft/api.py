@@ -32,7 +32,7 @@ from jobs.selectors import clusters_usable_by
 from jobs.serializers import AskedSerializer, ScriptPreviewSerializer
 from jobs.services import cluster_ensure_local
 from labs.models import Visibility
-from mlmd.codes.espresso_settings import Protocol
+from mlmd.codes.protocols import Protocol
 
 
 class DftOutcomeSerializer(serializers.Serializer):

@@ -219,7 +219,7 @@ CODES: Mapping[str, DftCode] = {
         title="Quantum ESPRESSO",
         program=espresso.PROGRAM,
         settings=espresso_settings.EspressoSettings,
-        preset_fields=espresso_settings.PRESET_FIELDS,
+        preset_fields=espresso_settings.protocol_settings.fields,
         protocols={
             "fast": gettext_lazy("fast: a first look, 30 Ry"),
             "moderate": gettext_lazy("moderate: good for most data, 45 Ry"),
@@ -239,7 +239,7 @@ CODES: Mapping[str, DftCode] = {
         title="VASP",
         program=vasp.PROGRAM,
         settings=vasp_settings.VaspSettings,
-        preset_fields=vasp_settings.PRESET_FIELDS,
+        preset_fields=vasp_settings.protocol_settings.fields,
         protocols={
             "fast": gettext_lazy("fast: a first look, 400 eV"),
             "moderate": gettext_lazy("moderate: good for most data, 520 eV"),

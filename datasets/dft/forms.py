@@ -18,7 +18,7 @@ from jobs.resource_forms import asked_of, check_fits, resource_fields
 from jobs.selectors import clusters_usable_by
 from labs.models import Visibility
 from labs.settings_forms import settings_fields, settings_values
-from mlmd.codes.espresso_settings import Protocol
+from mlmd.codes.protocols import Protocol
 from mlmd.errors import MlmdError
 from mlmd.launch import Resources
 

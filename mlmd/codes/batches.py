@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
 from ase import Atoms
 
+from mlmd.errors import InvalidInput
 from mlmd.frame import Frame
-from mlmd.launch import PART_RECORD
+from mlmd.launch import PART_RECORD, Launch, Part, Resources
 
+_LEAST_VOLUME = 1e-3  # Å³
 AGAIN = "again"
 """Folder of the second, gentler try inside of a structure's folder."""
 
@@ -50,6 +54,56 @@ class StructureResult:
     outcome: Outcome
     frames: tuple[Frame, ...] = ()
     message: str = ""
+
+
+def check_cell(atoms: Atoms) -> None:
+    """Raise if a structure has no cell, which every plane-wave code needs.
+
+    Raises:
+        InvalidInput: says how to give a molecule one.
+    """
+    if abs(atoms.cell.volume) < _LEAST_VOLUME:
+        raise InvalidInput(
+            "structure",
+            "no cell",
+            "three lattice vectors",
+            "Put a molecule into a box with some Å of vacuum around it.",
+        )
+
+
+@contextmanager
+def naming(structure: NamedStructure) -> Iterator[None]:
+    """Name the structure in what is wrong with it."""
+    try:
+        yield
+    except InvalidInput as error:
+        raise InvalidInput(
+            f"{structure.name}: {error.where}", error.found, error.expected, error.action
+        ) from error
+
+
+def launch_of(
+    parts: Sequence[Part], kept: Sequence[str], output: str, resources: Resources
+) -> Launch:
+    """Return what to run for a batch, and what to bring back.
+
+    Args:
+        parts: a structure each.
+        kept: files of a structure's folder to bring back, from both tries.
+        output: the file that grows while a structure is computed.
+        resources: of the whole batch.
+    """
+    return Launch(
+        commands=(),
+        fetch=(
+            f"*/{PART_RECORD}",
+            *(f"*/{name}" for name in kept),
+            *(f"*/{AGAIN}/{name}" for name in kept),
+        ),
+        live=(f"*/{output}",),
+        resources=resources,
+        parts=tuple(parts),
+    )
 
 
 def folder_name(index: int) -> str:

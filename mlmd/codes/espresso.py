@@ -17,6 +17,8 @@ from mlmd.codes.batches import (
     Outcome,
     StructureResult,
     folder_name,
+    launch_of,
+    naming,
     unfinished_because,
 )
 from mlmd.codes.espresso_input import PREFIX, input_text
@@ -26,7 +28,7 @@ from mlmd.codes.pseudopotentials import Pseudopotential, pseudopotentials_for
 from mlmd.errors import InvalidInput, MlmdError
 from mlmd.formats import open_frames
 from mlmd.frame import Frame
-from mlmd.launch import PART_RECORD, Command, Condition, Launch, Part, Resources
+from mlmd.launch import Command, Condition, Launch, Part, Resources
 from mlmd.runs import read_json, write_json_atomic
 from mlmd.units import BOHR
 
@@ -90,18 +92,7 @@ def prepare(spec: EspressoSpec, run_dir: Path) -> Launch:
         "pseudopotentials": {e: {"name": f.name, "sha256": f.sha256} for e, f in chosen.items()},
     }
     write_json_atomic(run_dir / SPEC_FILE, description)
-    results = (OUTPUT_FILE, *_XML_FILES)
-    return Launch(
-        commands=(),
-        fetch=(
-            f"*/{PART_RECORD}",
-            *(f"*/{name}" for name in results),
-            *(f"*/{AGAIN}/{name}" for name in results),
-        ),
-        live=(f"*/{OUTPUT_FILE}",),
-        resources=spec.resources,
-        parts=tuple(parts),
-    )
+    return launch_of(parts, (OUTPUT_FILE, *_XML_FILES), OUTPUT_FILE, spec.resources)
 
 
 def _part(
@@ -126,12 +117,8 @@ def _write_try(
     run_dir: Path,
     resources: Resources,
 ) -> Command:
-    try:
+    with naming(named):
         text = input_text(named.atoms, settings, names, outdir=f"./{folder}/out")
-    except InvalidInput as error:
-        raise InvalidInput(
-            f"{named.name}: {error.where}", error.found, error.expected, error.action
-        ) from error
     (run_dir / folder).mkdir()
     (run_dir / folder / INPUT_FILE).write_text(text, encoding="utf-8")
     return Command(

@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from ase.data import atomic_masses, atomic_numbers
 
+from mlmd.codes.batches import check_cell
 from mlmd.codes.espresso_settings import (
     NAMELISTS,
     CalculationKind,
@@ -18,7 +19,6 @@ from mlmd.codes.k_points import k_mesh
 from mlmd.errors import InvalidInput
 
 PREFIX = "pwscf"
-_LEAST_VOLUME = 1e-3  # Å³
 
 
 def input_text(
@@ -65,13 +65,7 @@ def input_text(
 
 
 def _check(atoms: Atoms, symbols: list[str], pseudopotentials: Mapping[str, str]) -> None:
-    if abs(atoms.cell.volume) < _LEAST_VOLUME:
-        raise InvalidInput(
-            "structure",
-            "no cell",
-            "three lattice vectors",
-            "Put a molecule into a box with some Å of vacuum around it.",
-        )
+    check_cell(atoms)
     missing = [symbol for symbol in symbols if symbol not in pseudopotentials]
     if missing:
         raise InvalidInput(

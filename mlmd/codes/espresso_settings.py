@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
+from mlmd.codes.protocols import Presets, Protocol, about
 from mlmd.errors import InvalidInput
 from mlmd.settings import check, from_mapping
 
@@ -29,14 +30,6 @@ _VALUE = re.compile(
 )
 
 
-class Protocol(StrEnum):
-    """How hard to try."""
-
-    FAST = "fast"
-    MODERATE = "moderate"
-    PRECISE = "precise"
-
-
 class CalculationKind(StrEnum):
     """What is done with a structure."""
 
@@ -55,10 +48,6 @@ class Smearing(StrEnum):
     FIXED = "fixed"
 
 
-def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
-    return {"label": label, "help": help, "expert": True, **more}
-
-
 @dataclass(frozen=True)
 class EspressoSettings:
     """Everything that pw.x is told besides the atoms.
@@ -69,19 +58,19 @@ class EspressoSettings:
 
     calculation: CalculationKind = field(
         default=CalculationKind.SCF,
-        metadata=_about(
+        metadata=about(
             "Calculation", "scf labels the structure as it is; relaxations give a frame a step."
         ),
     )
     cutoff: float = field(
         default=45.0,
-        metadata=_about(
+        metadata=about(
             "Plane-wave cutoff", "Of the wave functions.", unit="Ry", minimum=5.0, maximum=500.0
         ),
     )
     density_factor: float = field(
         default=8.0,
-        metadata=_about(
+        metadata=about(
             "Density cutoff / wave-function cutoff",
             "4 is enough for norm-conserving pseudopotentials; ultrasoft and PAW need 8 to 12.",
             minimum=4.0,
@@ -90,7 +79,7 @@ class EspressoSettings:
     )
     k_spacing: float = field(
         default=0.25,
-        metadata=_about(
+        metadata=about(
             "k-point spacing",
             "Largest distance of neighbouring k-points, 2π included.",
             unit="1/Å",
@@ -100,20 +89,20 @@ class EspressoSettings:
     )
     smearing: Smearing = field(
         default=Smearing.COLD,
-        metadata=_about("Smearing", "Fixed is for insulators with an even number of electrons."),
+        metadata=about("Smearing", "Fixed is for insulators with an even number of electrons."),
     )
     smearing_width: float = field(
         default=0.02,
-        metadata=_about(
+        metadata=about(
             "Smearing width", "Of the occupations.", unit="Ry", minimum=0.0001, maximum=0.5
         ),
     )
     spin: bool = field(
-        default=False, metadata=_about("Spin", "Collinear spins, for magnetic materials.")
+        default=False, metadata=about("Spin", "Collinear spins, for magnetic materials.")
     )
     starting_magnetisation: float = field(
         default=0.5,
-        metadata=_about(
+        metadata=about(
             "Starting magnetisation",
             "Of every element, −1 to 1; used with spin only.",
             minimum=-1.0,
@@ -122,13 +111,13 @@ class EspressoSettings:
     )
     charge: float = field(
         default=0.0,
-        metadata=_about(
+        metadata=about(
             "Charge", "Electrons taken away from the cell.", unit="e", minimum=-100, maximum=100
         ),
     )
     threshold: float = field(
         default=1e-8,
-        metadata=_about(
+        metadata=about(
             "SCF threshold",
             "Estimated energy error of an atom at which the self-consistency ends.",
             unit="Ry",
@@ -138,19 +127,19 @@ class EspressoSettings:
     )
     mixing: float = field(
         default=0.5,
-        metadata=_about("Mixing", "Smaller is slower and safer.", minimum=0.01, maximum=1.0),
+        metadata=about("Mixing", "Smaller is slower and safer.", minimum=0.01, maximum=1.0),
     )
     scf_steps: int = field(
         default=120,
-        metadata=_about("SCF steps", "Most steps to self-consistency.", minimum=1, maximum=2000),
+        metadata=about("SCF steps", "Most steps to self-consistency.", minimum=1, maximum=2000),
     )
     ionic_steps: int = field(
         default=50,
-        metadata=_about("Ionic steps", "Most steps of a relaxation.", minimum=1, maximum=1000),
+        metadata=about("Ionic steps", "Most steps of a relaxation.", minimum=1, maximum=1000),
     )
     second_try: bool = field(
         default=True,
-        metadata=_about(
+        metadata=about(
             "Second try",
             "What doesn't converge is tried once more with gentler mixing (0.3, or half of a "
             "smaller one) and twice the steps.",
@@ -158,7 +147,7 @@ class EspressoSettings:
     )
     further: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Further keywords",
             "Any other keyword of pw.x, with semicolons between: SYSTEM: vdw_corr = 'grimme-d3'",
         ),
@@ -214,29 +203,12 @@ def _keyword(line: str) -> tuple[str, str, str]:
     return namelist, key, value
 
 
-_PRESETS: dict[Protocol, dict[str, Any]] = {
-    Protocol.FAST: {"cutoff": 30.0, "k_spacing": 0.4, "threshold": 1e-7},
-    Protocol.MODERATE: {"cutoff": 45.0, "k_spacing": 0.25, "threshold": 1e-8},
-    Protocol.PRECISE: {"cutoff": 70.0, "k_spacing": 0.15, "threshold": 1e-10},
-}
-PRESET_FIELDS = frozenset(name for preset in _PRESETS.values() for name in preset)
-
-
-def protocol_settings(protocol: Protocol | str, **changes: Any) -> EspressoSettings:
-    """Return the settings of a protocol, some of them changed.
-
-    Raises:
-        InvalidInput: there is no such protocol or setting, or a value is wrong.
-    """
-    try:
-        preset = _PRESETS[Protocol(protocol)]
-    except ValueError:
-        raise InvalidInput(
-            f"{WHERE}: protocol", repr(protocol), f"one of {', '.join(Protocol)}"
-        ) from None
-    known = {item.name for item in fields(EspressoSettings)}
-    if changes.keys() - known:
-        return EspressoSettings.from_json(changes)  # says which name is unknown
-    started = replace(EspressoSettings(), **preset)
-    values = {name: getattr(started, name) for name in known}
-    return EspressoSettings.from_json(values | changes)
+protocol_settings = Presets(
+    EspressoSettings,
+    WHERE,
+    {
+        Protocol.FAST: {"cutoff": 30.0, "k_spacing": 0.4, "threshold": 1e-7},
+        Protocol.MODERATE: {"cutoff": 45.0, "k_spacing": 0.25, "threshold": 1e-8},
+        Protocol.PRECISE: {"cutoff": 70.0, "k_spacing": 0.15, "threshold": 1e-10},
+    },
+)

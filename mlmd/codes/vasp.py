@@ -17,6 +17,8 @@ from mlmd.codes.batches import (
     Outcome,
     StructureResult,
     folder_name,
+    launch_of,
+    naming,
     unfinished_because,
 )
 from mlmd.codes.k_points import k_mesh
@@ -42,7 +44,7 @@ from mlmd.codes.vasp_settings import CalculationKind, Functional, VaspSettings
 from mlmd.errors import InvalidInput, MlmdError
 from mlmd.formats import Issue, Severity, open_frames
 from mlmd.frame import Frame
-from mlmd.launch import PART_RECORD, Command, Condition, Launch, Part, Resources
+from mlmd.launch import Command, Condition, Launch, Part, Resources
 from mlmd.runs import read_json, write_json_atomic
 from mlmd.units import BOHR, RYDBERG
 
@@ -96,13 +98,9 @@ def prepare(spec: VaspSpec, run_dir: Path) -> Launch:
     (run_dir / PACK_FILE).write_text(PACK, encoding="utf-8")
     parts, orders = [], []
     for index, named in enumerate(spec.structures):
-        try:
+        with naming(named):
             structure = ordered(named.atoms)
             variants = variants_of(structure.species, spec.settings)
-        except InvalidInput as error:
-            raise InvalidInput(
-                f"{named.name}: {error.where}", error.found, error.expected, error.action
-            ) from error
         folder = folder_name(index)
         chosen = [variants[s] for s in structure.species]
         _write(run_dir / folder, named.name, structure, spec, spec.settings, smearing)
@@ -118,17 +116,7 @@ def prepare(spec: VaspSpec, run_dir: Path) -> Launch:
     }
     write_json_atomic(run_dir / SPEC_FILE, description)
     kept = (OUTPUT_FILE, RECORD_FILE, COMPLAINT_FILE, *_RESULTS)
-    return Launch(
-        commands=(),
-        fetch=(
-            f"*/{PART_RECORD}",
-            *(f"*/{name}" for name in kept),
-            *(f"*/{AGAIN}/{name}" for name in kept),
-        ),
-        live=(f"*/{OUTPUT_FILE}",),
-        resources=spec.resources,
-        parts=tuple(parts),
-    )
+    return launch_of(parts, kept, OUTPUT_FILE, spec.resources)
 
 
 def _write(

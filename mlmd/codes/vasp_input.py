@@ -11,6 +11,7 @@ import numpy as np
 from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian, FixScaled
 
+from mlmd.codes.batches import check_cell
 from mlmd.codes.k_points import k_mesh
 from mlmd.codes.vasp_settings import (
     CalculationKind,
@@ -19,7 +20,6 @@ from mlmd.codes.vasp_settings import (
     Material,
     VaspSettings,
 )
-from mlmd.errors import InvalidInput
 from mlmd.launch import Resources
 
 _WORDS = "H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Sb Te I Xe At Rn"
@@ -28,7 +28,6 @@ _NOT_METALS = frozenset(_WORDS.split())
 _SHELLS = "Ti V Cr Mn Fe Co Ni Cu Mo W Ce Pr Nd Pm Sm Eu Gd Tb Dy Ho Er Tm Yb U Np Pu"
 _MAGNETIC = frozenset(_SHELLS.split())
 _LARGE_MOMENT, _SMALL_MOMENT = 5.0, 0.6
-_LEAST_VOLUME = 1e-3  # Å³
 _LEAST_TETRAHEDRA = 4  # k-points
 _FUNCTIONAL = {
     Functional.PBE: {"GGA": "PE"},
@@ -73,13 +72,7 @@ def ordered(atoms: Atoms) -> Ordered:
     Raises:
         InvalidInput: no cell.
     """
-    if abs(atoms.cell.volume) < _LEAST_VOLUME:
-        raise InvalidInput(
-            "structure",
-            "no cell",
-            "three lattice vectors",
-            "Put a molecule into a box with some Å of vacuum around it.",
-        )
+    check_cell(atoms)
     symbols = atoms.get_chemical_symbols()
     species = tuple(dict.fromkeys(symbols))
     order = sorted(range(len(atoms)), key=lambda i: species.index(symbols[i]))

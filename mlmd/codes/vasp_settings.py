@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from mlmd.codes.espresso_settings import Protocol
+from mlmd.codes.protocols import Presets, Protocol, about
 from mlmd.elements import SYMBOLS
 from mlmd.errors import InvalidInput
 from mlmd.settings import check, from_mapping
@@ -89,10 +89,6 @@ class Hubbard:
     energy: float
 
 
-def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
-    return {"label": label, "help": help, "expert": True, **more}
-
-
 @dataclass(frozen=True)
 class VaspSettings:
     """Everything that VASP is told besides the atoms.
@@ -103,21 +99,21 @@ class VaspSettings:
 
     calculation: CalculationKind = field(
         default=CalculationKind.STATIC,
-        metadata=_about(
+        metadata=about(
             "Calculation",
             "static labels the structure as it is; relaxations and md give a frame a step.",
         ),
     )
     functional: Functional = field(
         default=Functional.PBE,
-        metadata=_about("Functional", "SCAN, r2SCAN and HSE06 take several times as long as PBE."),
+        metadata=about("Functional", "SCAN, r2SCAN and HSE06 take several times as long as PBE."),
     )
     dispersion: Dispersion = field(
-        default=Dispersion.NONE, metadata=_about("Dispersion", "For layers and molecules.")
+        default=Dispersion.NONE, metadata=about("Dispersion", "For layers and molecules.")
     )
     cutoff: float = field(
         default=520.0,
-        metadata=_about(
+        metadata=about(
             "Plane-wave cutoff",
             "ENCUT; at least 1.3 times the largest ENMAX of the elements when cells change.",
             unit="eV",
@@ -127,7 +123,7 @@ class VaspSettings:
     )
     k_spacing: float = field(
         default=0.25,
-        metadata=_about(
+        metadata=about(
             "k-point spacing",
             "Largest distance of neighbouring k-points, 2π included; the mesh contains Γ.",
             unit="1/Å",
@@ -136,23 +132,23 @@ class VaspSettings:
         ),
     )
     precision: Precision = field(
-        default=Precision.ACCURATE, metadata=_about("Precision", "PREC; forces need Accurate.")
+        default=Precision.ACCURATE, metadata=about("Precision", "PREC; forces need Accurate.")
     )
     threshold: float = field(
         default=1e-6,
-        metadata=_about(
+        metadata=about(
             "SCF threshold", "EDIFF, of the cell.", unit="eV", minimum=1e-10, maximum=1e-1
         ),
     )
     algorithm: Algorithm = field(
-        default=Algorithm.NORMAL, metadata=_about("Algorithm", "ALGO; All is slower and safer.")
+        default=Algorithm.NORMAL, metadata=about("Algorithm", "ALGO; All is slower and safer.")
     )
     scf_steps: int = field(
-        default=100, metadata=_about("SCF steps", "NELM.", minimum=1, maximum=2000)
+        default=100, metadata=about("SCF steps", "NELM.", minimum=1, maximum=2000)
     )
     material: Material = field(
         default=Material.AUTOMATIC,
-        metadata=_about(
+        metadata=about(
             "Material",
             "Decides the smearing: metal Methfessel–Paxton 0.2 eV, insulator tetrahedra where the "
             "mesh allows, else Gaussian 0.05 eV. Automatic: a metal when all elements are.",
@@ -160,16 +156,16 @@ class VaspSettings:
     )
     smearing_width: float | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Smearing width", "SIGMA; empty: by material.", unit="eV", minimum=0.001, maximum=5.0
         ),
     )
     spin: bool = field(
-        default=False, metadata=_about("Spin", "Collinear spins, for magnetic materials.")
+        default=False, metadata=about("Spin", "Collinear spins, for magnetic materials.")
     )
     moments: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Starting moments",
             "Of each element, μB: Fe 4; O 0.6. Moments of the structure itself come first; the "
             "rest start with 5 (d and f metals) or 0.6.",
@@ -177,15 +173,15 @@ class VaspSettings:
     )
     hubbard_u: str = field(
         default="",
-        metadata=_about("Hubbard U", "Element, orbital and effective U in eV: Fe d 4.0; Ce f 5."),
+        metadata=about("Hubbard U", "Element, orbital and effective U in eV: Fe d 4.0; Ce f 5."),
     )
     ionic_steps: int = field(
         default=60,
-        metadata=_about("Ionic steps", "NSW of relaxations and md.", minimum=1, maximum=100000),
+        metadata=about("Ionic steps", "NSW of relaxations and md.", minimum=1, maximum=100000),
     )
     force_limit: float = field(
         default=0.02,
-        metadata=_about(
+        metadata=about(
             "Force limit",
             "A relaxation ends when no force is larger.",
             unit="eV/Å",
@@ -195,22 +191,22 @@ class VaspSettings:
     )
     temperature: float = field(
         default=300.0,
-        metadata=_about(
+        metadata=about(
             "Temperature", "Of md, with a Nosé thermostat.", unit="K", minimum=0.0, maximum=20000.0
         ),
     )
     final_temperature: float | None = field(
         default=None,
-        metadata=_about(
+        metadata=about(
             "Final temperature", "Of md; empty: constant.", unit="K", minimum=0.0, maximum=20000.0
         ),
     )
     time_step: float = field(
-        default=1.0, metadata=_about("Time step", "Of md.", unit="fs", minimum=0.05, maximum=10.0)
+        default=1.0, metadata=about("Time step", "Of md.", unit="fs", minimum=0.05, maximum=10.0)
     )
     keep_every: int = field(
         default=10,
-        metadata=_about(
+        metadata=about(
             "Keep a step in",
             "Of md only one step in so many becomes a frame: neighbours are alike.",
             minimum=1,
@@ -219,7 +215,7 @@ class VaspSettings:
     )
     potentials: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Set of potentials",
             "A folder of the cluster's recipes, such as potpaw_PBE.54; empty: its first that fits "
             "the functional.",
@@ -227,19 +223,19 @@ class VaspSettings:
     )
     variants: str = field(
         default="",
-        metadata=_about("Variants", "Other than recommended: Ti Ti_pv; O O_h."),
+        metadata=about("Variants", "Other than recommended: Ti Ti_pv; O O_h."),
     )
     ncore: int | None = field(
         default=None,
-        metadata=_about("NCORE", "Empty: from the processes.", minimum=1, maximum=4096),
+        metadata=about("NCORE", "Empty: from the processes.", minimum=1, maximum=4096),
     )
     kpar: int | None = field(
         default=None,
-        metadata=_about("KPAR", "Empty: from processes and k-points.", minimum=1, maximum=4096),
+        metadata=about("KPAR", "Empty: from processes and k-points.", minimum=1, maximum=4096),
     )
     second_try: bool = field(
         default=True,
-        metadata=_about(
+        metadata=about(
             "Second try",
             "What doesn't converge is tried once more with ALGO = All (Damped where it was All) "
             "and twice the steps.",
@@ -247,7 +243,7 @@ class VaspSettings:
     )
     further: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Further keywords", "Any other keyword of the INCAR: LREAL = Auto; NBANDS = 64"
         ),
     )
@@ -343,44 +339,27 @@ def _pieces(text: str) -> list[str]:
     return [piece.strip() for piece in re.split(r"[;\n]", text) if piece.strip()]
 
 
-_PRESETS: dict[Protocol, dict[str, Any]] = {
-    Protocol.FAST: {
-        "cutoff": 400.0,
-        "k_spacing": 0.4,
-        "threshold": 1e-5,
-        "precision": Precision.NORMAL,
+protocol_settings = Presets(
+    VaspSettings,
+    WHERE,
+    {
+        Protocol.FAST: {
+            "cutoff": 400.0,
+            "k_spacing": 0.4,
+            "threshold": 1e-5,
+            "precision": Precision.NORMAL,
+        },
+        Protocol.MODERATE: {
+            "cutoff": 520.0,
+            "k_spacing": 0.25,
+            "threshold": 1e-6,
+            "precision": Precision.ACCURATE,
+        },
+        Protocol.PRECISE: {
+            "cutoff": 680.0,
+            "k_spacing": 0.15,
+            "threshold": 1e-7,
+            "precision": Precision.ACCURATE,
+        },
     },
-    Protocol.MODERATE: {
-        "cutoff": 520.0,
-        "k_spacing": 0.25,
-        "threshold": 1e-6,
-        "precision": Precision.ACCURATE,
-    },
-    Protocol.PRECISE: {
-        "cutoff": 680.0,
-        "k_spacing": 0.15,
-        "threshold": 1e-7,
-        "precision": Precision.ACCURATE,
-    },
-}
-PRESET_FIELDS = frozenset(name for preset in _PRESETS.values() for name in preset)
-
-
-def protocol_settings(protocol: Protocol | str, **changes: Any) -> VaspSettings:
-    """Return the settings of a protocol, some of them changed.
-
-    Raises:
-        InvalidInput: there is no such protocol or setting, or a value is wrong.
-    """
-    try:
-        preset = _PRESETS[Protocol(protocol)]
-    except ValueError:
-        raise InvalidInput(
-            f"{WHERE}: protocol", repr(protocol), f"one of {', '.join(Protocol)}"
-        ) from None
-    known = {item.name for item in fields(VaspSettings)}
-    if changes.keys() - known:
-        return VaspSettings.from_json(changes)  # says which name is unknown
-    started = replace(VaspSettings(), **preset)
-    values = {name: getattr(started, name) for name in known}
-    return VaspSettings.from_json(values | changes)
+)
