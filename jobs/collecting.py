@@ -136,7 +136,7 @@ def _salvaged(job: Job, lease: Lease) -> bool:
         return False
     except (DatabaseError, Overtaken):
         raise
-    except Exception:
+    except Exception:  # a fault in a kind's code must not keep the run from ending
         log.exception("job %s: what it left could not be taken over", job.pk)
         _as_before(job)
         return False
