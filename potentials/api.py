@@ -119,6 +119,7 @@ class PotentialViewSet(
             OpenApiParameter("energy_rmse", float, description="below, meV/atom"),
             OpenApiParameter("family", str),
             OpenApiParameter("owner", str),
+            OpenApiParameter("latest", str, description="``1``: the newest version of each name"),
             OpenApiParameter("sort", str, description="``-created``, ``name``, ``force_rmse``, …"),
         ],
     )

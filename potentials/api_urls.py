@@ -5,6 +5,7 @@ from rest_framework.routers import DefaultRouter
 
 from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
 from potentials.imports_api import PotentialImportView
+from potentials.versions_api import PotentialVersionsView
 
 router = DefaultRouter()
 router.include_root_view = False
@@ -14,5 +15,10 @@ router.register("simulations", SimulationViewSet, basename="simulation")
 
 urlpatterns = [
     path("potentials/import/", PotentialImportView.as_view(), name="potential-import"),
+    path(
+        "potentials/<uuid:public_id>/versions/",
+        PotentialVersionsView.as_view(),
+        name="potential-versions",
+    ),
     *router.urls,
 ]

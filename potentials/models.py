@@ -84,6 +84,7 @@ class Potential(OwnedModel):
         ordering = ["-created_at", "-id"]
         indexes = [
             models.Index(fields=["lab", "-created_at"], name="potential_lab_created"),
+            models.Index(fields=["lab", "name", "version"], name="potential_lab_name_version"),
             models.Index(fields=["force_rmse"], name="potential_force_rmse"),
             models.Index(fields=["energy_rmse"], name="potential_energy_rmse"),
         ]

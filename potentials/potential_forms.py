@@ -63,6 +63,13 @@ class CatalogForm(forms.Form):
     family = forms.ChoiceField(
         label=gettext_lazy("Family"), required=False, widget=forms.Select({"data-expert": "true"})
     )
+    latest = forms.TypedChoiceField(
+        label=gettext_lazy("Versions"),
+        required=False,
+        choices=[("", gettext_lazy("all")), ("1", gettext_lazy("newest of each name"))],
+        coerce=bool,
+        empty_value=False,
+    )
     owner = forms.CharField(
         label=gettext_lazy("Owner"),
         required=False,
@@ -91,6 +98,7 @@ class CatalogForm(forms.Form):
             force_rmse_below=values["force_rmse"],
             energy_rmse_below=values["energy_rmse"],
             owner=values["owner"],
+            latest=values["latest"],
         )
 
 

@@ -9,6 +9,7 @@ from django.db.models import F, Q, QuerySet, Sum
 
 from labs.models import Lab
 from potentials.models import Potential, PotentialFile, Simulation, Training
+from potentials.versions import with_version_marks
 
 POTENTIAL_ORDERS = {
     "created": "created_at",
@@ -34,6 +35,7 @@ class PotentialFilter:
         energy_rmse_below: meV/atom.
         owner: public part of the owner's name; empty for all.
         mine: only those of the person who asks.
+        latest: of each name only the newest version that the person sees.
     """
 
     text: str = ""
@@ -44,6 +46,7 @@ class PotentialFilter:
     energy_rmse_below: float | None = None
     owner: str = ""
     mine: bool = False
+    latest: bool = False
 
 
 def trainings_visible_to(user: Any) -> QuerySet[Training]:
@@ -72,7 +75,9 @@ def potentials_filtered(user: Any, wanted: PotentialFilter, order: str = "-creat
         order: a key of `POTENTIAL_ORDERS`, with ``-`` in front for descending; an unknown
             one sorts by time.
     """
-    rows = potentials_visible_to(user)
+    rows = with_version_marks(potentials_visible_to(user), user)
+    if wanted.latest:
+        rows = rows.filter(has_newer=False)
     if wanted.text:
         rows = rows.filter(Q(name__icontains=wanted.text) | Q(description__icontains=wanted.text))
     for symbol in wanted.elements:

@@ -80,6 +80,9 @@ def potential_update(
         raise Refused(_("“%(value)s” is no licence that is offered.") % {"value": licence})
     if visibility not in Visibility.values:
         raise Refused(_("“%(value)s” is no visibility.") % {"value": visibility})
+    if name.strip() != potential.name:
+        # Two potentials of one name and version couldn't be told apart.
+        potential.version = next_version(potential.lab, name.strip())
     potential.name = name.strip()
     potential.licence = licence
     potential.description = description.strip()

@@ -29,6 +29,7 @@ from potentials.selectors import (
 )
 from potentials.services.potentials import potential_delete, potential_update
 from potentials.training_plots import QUANTITIES, has_parity, parity_figure
+from potentials.versions import versions_of
 
 PAGE_SIZES = (25, 50, 100)
 
@@ -57,6 +58,7 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     family = FAMILIES[row.family]
     trainer = FAMILIES[row.training.family] if row.training else family
     simulations = simulations_visible_to(request.user).filter(potential=row)
+    versions = versions_of(row, request.user)
     context = {
         "potential": row,
         "family_title": family.title,
@@ -70,6 +72,8 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "settings_rows": settings_rows(trainer.settings, row.settings),
         "pair_lines": cards.pair_lines(row),
         "simulations": simulations.defer("settings", "result")[:10],
+        "versions": versions if len(versions) > 1 else [],
+        "newer": None if versions[0].is_shown else versions[0].potential,
         "provenance_rows": cards.provenance_rows(row, request.user),
         "downloads": cards.downloads(row),
         "visibility_url": (

@@ -368,6 +368,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         change("potential", "patch"),
         change("potential", "delete"),
     ),
+    "api:potential-versions": (read("potential"),),
     "api:potential-archive": (read("potential"),),
     "api:potential-file": (read("potential", name="input.nn"),),
     "api:potential-parity": (read("potential", lacks=True, quantity="energy"),),
