@@ -21,7 +21,7 @@ from mlmd.hdnnp.files import INPUT, SCALING, UNITS, load_potential, weights_name
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.training import PARITY_FILE, POTENTIAL_FOLDER, GroupErrors, Parity
 from mlmd.hdnnp.training.results import grouped_errors
-from mlmd.hdnnp.training.screening import group_of
+from mlmd.hdnnp.training.screening import Exclusion, group_of
 from mlmd.n2p2.data import TrainingData
 from mlmd.n2p2.input_files import BEST, CURVE, DATA
 from mlmd.n2p2.outputs import LearningCurve, read_comparison, read_learning_curve, read_test_rows
@@ -42,7 +42,7 @@ class N2p2Result:
         elements: of the potential, sorted by atomic number.
         frames_training: how many were learned from.
         frames_validation: how many were held out.
-        excluded: frames left out, with reasons, as JSON.
+        excluded: frames left out, with reasons.
         notices: warnings, one sentence each.
         training: errors over the frames that were learned from.
         validation: errors over those held out.
@@ -60,7 +60,7 @@ class N2p2Result:
     elements: tuple[str, ...]
     frames_training: int
     frames_validation: int
-    excluded: tuple[Mapping[str, Any], ...]
+    excluded: tuple[Exclusion, ...]
     notices: tuple[str, ...]
     training: GroupErrors
     validation: GroupErrors
@@ -116,7 +116,7 @@ def collect(run_dir: Path | str) -> N2p2Result:
         elements=elements,
         frames_training=training.frames,
         frames_validation=validation.frames,
-        excluded=tuple(spec["excluded"]),
+        excluded=tuple(Exclusion(**item) for item in spec["excluded"]),
         notices=tuple(spec["notices"]),
         training=training,
         validation=validation,

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from mlmd.hdnnp.automatic import automatic_functions, function_lines
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.training import (
     CURVE_FILE,
     POTENTIAL_FOLDER,
     Effort,
-    GroupErrors,
-    TrainingResult,
     TrainingSettings,
     TrainingSpec,
     collect,
@@ -29,6 +26,7 @@ from mlmd.hdnnp.training import (
 from mlmd.launch import Launch
 from potentials.families.base import Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp_files import companions, pair_lines
+from potentials.families.outcomes import automatic_lines, validation_of
 from potentials.tables import read_table
 
 # What the effort decides; everything else keeps its default.
@@ -44,17 +42,6 @@ def _presets() -> dict[str, dict[str, Any]]:
 
 def _read_settings(values: Mapping[str, Any]) -> TrainingSettings:
     return settings_from(dict(values))
-
-
-def _automatic_lines(settings: TrainingSettings, elements: tuple[str, ...]) -> str:
-    functions = automatic_functions(
-        elements,
-        settings.cutoff_radius,
-        settings.radial_functions,
-        settings.widths,
-        settings.zetas,
-    )
-    return function_lines(functions)
 
 
 def _prepare(request: TrainingInput, folder: Path) -> Launch:
@@ -92,47 +79,9 @@ def _collect(folder: Path) -> Outcome:
         facts=facts(load_potential(directory)),
         energy_rmse=result.validation.energy_rmse,
         force_rmse=result.validation.force_rmse,
-        validation=_validation(result),
+        validation={**validation_of(result), "seconds": result.seconds},
         warnings=tuple(notice.text for notice in result.notices),
     )
-
-
-def _validation(result: TrainingResult) -> dict[str, Any]:
-    """Return what the card shows, in the words that every family uses (`potentials.cards`)."""
-    return {
-        "training_frames": result.frames_training,
-        "validation_frames": result.frames_validation,
-        "excluded": [f"{frame.index + 1}: {frame.reason}" for frame in result.excluded],
-        "training": entry([result.training]),
-        "validation": entry([result.validation]),
-        "by_element": grouped(result.by_element),
-        "by_kind": grouped(result.by_kind),
-        "epochs": result.epochs,
-        "best_epoch": result.best_epoch,
-        "seconds": result.seconds,
-        "seed": result.seed,
-        "versions": dict(result.versions),
-        "frames_checksum": result.data_sha256,
-    }
-
-
-def grouped(errors: Iterable[GroupErrors]) -> list[dict[str, Any]]:
-    """Return one entry for each element or kind, with both parts side by side, for the card."""
-    groups: dict[str, list[GroupErrors]] = {}
-    for error in errors:
-        groups.setdefault(error.name, []).append(error)
-    return [entry(parts) for parts in groups.values()]
-
-
-def entry(parts: list[GroupErrors]) -> dict[str, Any]:
-    """Return the errors of one group, training and validation, for the card."""
-    values: dict[str, Any] = {"label": parts[0].name}
-    for error in parts:
-        part = "train" if error.part == "training" else "validation"
-        values[f"{part}_count"] = error.frames
-        values[f"{part}_energy"] = error.energy_rmse
-        values[f"{part}_force"] = error.force_rmse
-    return values
 
 
 def _read_curve(folder: Path) -> Curve:
@@ -153,7 +102,7 @@ HDNNP = Family(
     settings=TrainingSettings,
     presets=_presets(),
     long_texts=("symmetry_functions", "kind_weights"),
-    automatic_lines=_automatic_lines,
+    automatic_lines=automatic_lines,
     read_settings=_read_settings,
     estimate_seconds=estimate_seconds,
     prepare=_prepare,

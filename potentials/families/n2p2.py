@@ -8,7 +8,6 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from mlmd.hdnnp.automatic import automatic_functions, function_lines
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.training import Effort
 from mlmd.launch import Launch
@@ -26,18 +25,11 @@ from mlmd.n2p2 import (
 )
 from mlmd.n2p2.input_files import CURVE
 from potentials.families.base import Curve, Family, Outcome, TrainingInput
-from potentials.families.hdnnp import entry, facts, grouped
+from potentials.families.hdnnp import facts
 from potentials.families.hdnnp_files import companions, pair_lines
+from potentials.families.outcomes import automatic_lines, validation_of
 
 MEV = 1000.0
-
-
-def _automatic_lines(settings: N2p2Settings, elements: tuple[str, ...]) -> str:
-    ours = settings.as_ours
-    functions = automatic_functions(
-        elements, ours.cutoff_radius, ours.radial_functions, ours.widths, ours.zetas
-    )
-    return function_lines(functions)
 
 
 def _read_settings(values: Mapping[str, Any]) -> N2p2Settings:
@@ -62,20 +54,7 @@ def _collect(folder: Path) -> Outcome:
         facts=facts(load_potential(result.potential)),
         energy_rmse=result.validation.energy_rmse,
         force_rmse=result.validation.force_rmse,
-        validation={
-            "training_frames": result.frames_training,
-            "validation_frames": result.frames_validation,
-            "excluded": [f"{frame['index'] + 1}: {frame['reason']}" for frame in result.excluded],
-            "training": entry([result.training]),
-            "validation": entry([result.validation]),
-            "by_element": grouped(result.by_element),
-            "by_kind": grouped(result.by_kind),
-            "epochs": result.epochs,
-            "best_epoch": result.best_epoch,
-            "seed": result.settings["seed"],
-            "versions": dict(result.versions),
-            "frames_checksum": result.data_sha256,
-        },
+        validation=validation_of(result),
         warnings=result.notices,
     )
 
@@ -96,7 +75,7 @@ N2P2 = Family(
     settings=N2p2Settings,
     presets={effort.value: {"epochs": EPOCHS[effort]} for effort in Effort},
     long_texts=("symmetry_functions", "extra_lines"),
-    automatic_lines=_automatic_lines,
+    automatic_lines=lambda settings, elements: automatic_lines(settings.as_ours, elements),
     read_settings=_read_settings,
     estimate_seconds=estimate_seconds,
     prepare=_prepare,
