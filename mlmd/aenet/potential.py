@@ -137,3 +137,8 @@ class AenetPotential:
     def cutoff_radius(self) -> float:
         """Largest cutoff radius, Å."""
         return max(max(p.basis.radial_cutoff, p.basis.angular_cutoff) for p in self.parts)
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were fitted."""
+        return sum(part.network.parameters for part in self.parts)

@@ -159,6 +159,11 @@ class ElementNetwork:
         """Number of nodes of every hidden layer."""
         return tuple(len(bias) for bias in self.biases[:-1])
 
+    @property
+    def parameters(self) -> int:
+        """Number of weights and biases."""
+        return sum(weights.size for weights in (*self.weights, *self.biases))
+
 
 @dataclass(frozen=True)
 class Units:
@@ -238,6 +243,11 @@ class Potential:
         """Largest cutoff radius, Å."""
         radii = [f.cutoff for functions in self.functions.values() for f in functions]
         return max(radii, default=0.0) * self.units.angstrom
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers were fitted."""
+        return sum(network.parameters for network in self.networks.values())
 
 
 def function_order(function: SymmetryFunction) -> tuple[float | str, ...]:

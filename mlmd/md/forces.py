@@ -10,8 +10,7 @@ from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
-from mlmd.hdnnp.evaluator import Evaluator
-from mlmd.hdnnp.potential import Potential
+from mlmd.loading import AnyPotential, evaluator_of
 
 FloatArray = NDArray[np.float64]
 
@@ -54,7 +53,7 @@ class ForceProvider(Protocol):
 
 
 class PotentialForces:
-    """Evaluates a neural-network potential, and can begin anew.
+    """Evaluates a potential of any family, and can begin anew.
 
     The engine keeps a neighbour list between steps. Its order decides the last bits of sums, so a
     run that saves its state also begins a new list: the run that goes on from there and
@@ -65,9 +64,9 @@ class PotentialForces:
         threads: at most so many; None for all that the process has.
     """
 
-    def __init__(self, potential: Potential, threads: int | None = None) -> None:
+    def __init__(self, potential: AnyPotential, threads: int | None = None) -> None:
         self._potential, self._threads = potential, threads
-        self._evaluator = Evaluator(potential, threads)
+        self._evaluator = evaluator_of(potential, threads)
 
     def compute(
         self,
@@ -82,7 +81,7 @@ class PotentialForces:
     def renew(self) -> None:
         """Forget everything that earlier calls left behind."""
         self._evaluator.close()
-        self._evaluator = Evaluator(self._potential, self._threads)
+        self._evaluator = evaluator_of(self._potential, self._threads)
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ import ase.io
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
-from mlmd.hdnnp.files import load_potential
 from mlmd.launch import Command, Launch, Resources
+from mlmd.loading import read_potential
 from mlmd.md.forces import PotentialForces
 from mlmd.md.restart import RESTART_FILE
 from mlmd.md.results import (
@@ -62,7 +62,7 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     if settings.threads is None:
         settings = replace(settings, threads=spec.resources.threads)
     check_settings(settings)
-    potential = load_potential(spec.potential)
+    potential = read_potential(spec.potential)
     system_from_atoms(spec.atoms, PotentialForces(potential))
     missing = sorted(set(spec.atoms.get_chemical_symbols()) - set(potential.elements))
     if missing:
@@ -110,7 +110,7 @@ def run_directory(
         raise InvalidInput(str(folder / SPEC_FILE), "no settings", 'an object "settings"')
     settings: MDSettings = settings_from_mapping(values, f"{SPEC_FILE}: settings")
     atoms = read_structure(folder / STRUCTURE_FILE)
-    potential = load_potential(folder / POTENTIAL_FOLDER)
+    potential = read_potential(folder / POTENTIAL_FOLDER)
     return run(settings, atoms, potential, folder, stop=stop, stream=stream)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
-from mlmd.hdnnp.potential import Potential
+from mlmd.loading import AnyPotential
 from mlmd.md.ensembles import Ensemble, make_integrator
 from mlmd.md.forces import ForceProvider, PotentialForces
 from mlmd.md.guard import BlowUp, ExtrapolationStop, check_motion, moment
@@ -37,7 +37,7 @@ STRONG_DRIFT = 1.0  # meV per atom and ps: worth a warning
 def run(
     settings: MDSettings,
     atoms: Atoms,
-    potential: Potential | ForceProvider,
+    potential: AnyPotential | ForceProvider,
     run_dir: str | Path,
     *,
     stop: StopRequest | None = None,
@@ -69,7 +69,7 @@ def run(
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     provider: ForceProvider
-    if isinstance(potential, Potential):
+    if isinstance(potential, AnyPotential):
         provider = PotentialForces(potential, settings.threads)
     else:
         provider = potential

@@ -17,12 +17,13 @@ from mlmd.__main__ import main
 from mlmd.aenet.calculator import AenetCalculator
 from mlmd.aenet.evaluator import AenetEvaluator
 from mlmd.aenet.files import load_aenet, read_network
-from mlmd.aenet.potential import ChebyshevBasis
+from mlmd.aenet.potential import AenetPotential, ChebyshevBasis
 from mlmd.aenet.tables import chebyshev_series
 from mlmd.errors import InvalidInput
 from mlmd.formats import read_structures
 from mlmd.hdnnp.calculator import HDNNPCalculator
 from mlmd.hdnnp.files import save_potential
+from mlmd.loading import FamilyName, evaluator_of, family_of, read_potential
 
 
 def fortran(*records: bytes) -> bytes:
@@ -81,6 +82,12 @@ def write_text(path: Path, records) -> None:
 
 
 BASIS = ChebyshevBasis(("O", "H"), 4.0, 5, 3.5, 3)
+
+
+def networks_of(potential):
+    if isinstance(potential, AenetPotential):
+        return [part.network for part in potential.parts]
+    return list(potential.networks.values())
 
 
 @pytest.fixture
@@ -223,6 +230,13 @@ def test_one_door_loads_both_families(folder, tmp_path, small_hdnnp):
     assert isinstance(aenet, AenetCalculator)
     save_potential(small_hdnnp, tmp_path / "n2p2")
     assert isinstance(mlmd.load(tmp_path / "n2p2"), HDNNPCalculator)
+    assert family_of(folder) is FamilyName.AENET
+    assert family_of(tmp_path / "n2p2") is FamilyName.HDNNP
+    for place in (folder, tmp_path / "n2p2"):
+        potential = read_potential(place)
+        weights = [n.weights + n.biases for n in networks_of(potential)]
+        assert potential.parameters == sum(w.size for parts in weights for w in parts)
+        assert evaluator_of(potential, 1).elements == potential.elements
     (tmp_path / "nothing").mkdir()
     with pytest.raises(InvalidInput, match="no potential"):
         mlmd.load(tmp_path / "nothing")

@@ -120,7 +120,7 @@ def test_an_element_that_the_potential_does_not_know_is_refused(tmp_path, folder
 
 
 def test_a_missing_potential_is_refused(tmp_path, silicon):
-    with pytest.raises(InvalidInput, match=r"input\.nn"):
+    with pytest.raises(InvalidInput, match=r"nowhere: no such folder"):
         prepare(MDSpec(SETTINGS, silicon, str(tmp_path / "nowhere")), tmp_path / "run")
 
 
