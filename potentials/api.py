@@ -141,7 +141,7 @@ class PotentialViewSet(
         row = self._editable()
         serializer = self.get_serializer(row, data=request.data, partial=True)
         serializer.is_valid(raise_exception=True)
-        said = ("name", "licence", "description", "not_for", "visibility")
+        said = ("name", "licence", "description", "not_for", "visibility", "citation", "source")
         values = {name: serializer.validated_data.get(name, getattr(row, name)) for name in said}
         return Response(
             self.get_serializer(potential_update(potential=row, actor=request.user, **values)).data

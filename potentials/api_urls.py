@@ -5,6 +5,7 @@ from rest_framework.routers import DefaultRouter
 
 from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
 from potentials.imports_api import PotentialImportView
+from potentials.upload_api import PotentialUploadView
 from potentials.versions_api import PotentialVersionsView
 
 router = DefaultRouter()
@@ -15,6 +16,7 @@ router.register("simulations", SimulationViewSet, basename="simulation")
 
 urlpatterns = [
     path("potentials/import/", PotentialImportView.as_view(), name="potential-import"),
+    path("potentials/upload/", PotentialUploadView.as_view(), name="potential-upload"),
     path(
         "potentials/<uuid:public_id>/versions/",
         PotentialVersionsView.as_view(),

@@ -22,6 +22,7 @@ from potentials.archives import deterministic_zip
 from potentials.families import FAMILIES, Card, Facts
 from potentials.models import Potential
 from potentials.names import file_stem
+from potentials.references import source_address
 from potentials.training_plots import QUANTITIES, has_parity, read_parity
 
 
@@ -74,6 +75,8 @@ def card_of(potential: Potential, address: str) -> Card:
         energy_rmse=potential.energy_rmse,
         force_rmse=potential.force_rmse,
         not_for=" ".join(potential.not_for.split()),
+        citation=" ".join(potential.citation.split()),
+        source=source_address(potential.source),
     )
 
 
@@ -180,6 +183,9 @@ def provenance_rows(potential: Potential, user: Any) -> list[dict[str, Any]]:
         if version.pk in seen:
             row["url"] = version.get_absolute_url()
         rows.append(row)
+    if potential.source:
+        url = source_address(potential.source)
+        rows.append({"label": _("Comes from"), "value": potential.source, "url": url})
     if potential.data_checksum:
         rows.append(_checksum(_("Data checksum"), potential.data_checksum))
     rows.append(_checksum(_("Files checksum"), potential.files_checksum))

@@ -78,6 +78,15 @@ class Potential(OwnedModel):
         blank=True,
         help_text=_("What this potential was not made for, or is known to get wrong."),
     )
+    citation = models.TextField(
+        _("to be cited"), blank=True, help_text=_("What to cite by whoever uses it.")
+    )
+    source = models.CharField(
+        _("comes from"),
+        max_length=300,
+        blank=True,
+        help_text=_("A DOI or an address, where it was made elsewhere."),
+    )
     files_checksum = models.CharField(max_length=64)
 
     class Meta(OwnedModel.Meta):

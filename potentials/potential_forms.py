@@ -107,8 +107,12 @@ class CardForm(forms.ModelForm):
 
     class Meta:
         model = Potential
-        fields = ["name", "description", "not_for", "licence", "visibility"]
+        fields = [
+            *("name", "description", "not_for"),
+            *("licence", "citation", "source", "visibility"),
+        ]
         widgets = {
+            "citation": forms.Textarea({"rows": 2}),
             "description": forms.Textarea({"rows": 4}),
             "not_for": forms.Textarea({"rows": 3}),
         }

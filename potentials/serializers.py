@@ -103,6 +103,8 @@ class PotentialSerializer(PotentialListSerializer):
             *PotentialListSerializer.Meta.fields,
             "description",
             "not_for",
+            "citation",
+            "source",
             "length_unit",
             "energy_unit",
             "settings",
@@ -116,7 +118,8 @@ class PotentialSerializer(PotentialListSerializer):
         read_only_fields = [
             name
             for name in fields
-            if name not in {"name", "description", "not_for", "licence", "visibility"}
+            if name
+            not in {"name", "description", "not_for", "licence", "visibility", "citation", "source"}
         ]
 
     @extend_schema_field(PotentialFileSerializer(many=True))

@@ -2,11 +2,13 @@
 
 from django.urls import path
 
-from potentials.views import potentials, simulations, trainings
+from potentials.views import potentials, simulations, trainings, uploads
 
 app_name = "potentials"
 urlpatterns = [
     path("potentials/", potentials.potential_list, name="list"),
+    path("potentials/upload/", uploads.potential_upload, name="upload"),
+    path("potentials/upload/preview/", uploads.potential_upload_preview, name="upload-preview"),
     path("potentials/<uuid:public_id>/", potentials.potential_detail, name="detail"),
     path("potentials/<uuid:public_id>/edit/", potentials.potential_edit, name="edit"),
     path(

@@ -49,6 +49,8 @@ class Card:
         energy_rmse: on held-out frames, meV/atom, or None.
         force_rmse: on held-out frames, meV/Å, or None.
         not_for: what it must not be used for; may be empty.
+        citation: what to cite for it; may be empty.
+        source: address that it comes from, where it was made elsewhere; may be empty.
     """
 
     name: str
@@ -61,6 +63,8 @@ class Card:
     energy_rmse: float | None
     force_rmse: float | None
     not_for: str
+    citation: str = ""
+    source: str = ""
 
 
 @dataclass(frozen=True)

@@ -46,6 +46,8 @@ Elements            {" ".join(facts.elements)}
 Largest cutoff      {facts.cutoff_radius:.6g} A
 Units of the files  length {facts.length_unit}, energy {facts.energy_unit}
 Licence             {card.licence}
+To be cited         {card.citation or "not stated; ask the owner"}
+Comes from          {card.source or "not stated"}
 Fitted to           {card.data}
 Data checksum       {card.data_checksum or "unknown"}
 Held-out RMSE       {errors}

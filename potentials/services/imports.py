@@ -2,30 +2,25 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
+from datasets.models import Licence
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
 from labs.selectors import may_create
-from mlmd.hdnnp.files import load_potential
 from potentials.archives import checksum_of
-from potentials.families.hdnnp import facts
+from potentials.families.reading import Recognised, recognise
 from potentials.models import Potential
+from potentials.references import source_cleaned
 from potentials.services.potentials import MOST_NAME, next_version, store_files
-
-NEEDED = frozenset({"input.nn", "scaling.data", "units.json"})
-_NAME = re.compile(r"input\.nn|scaling\.data|units\.json|weights\.\d{3}\.data")
-MOST_BYTES = 20_000_000
+from potentials.unpacking import MOST_BYTES
 
 
 @dataclass(frozen=True)
@@ -34,7 +29,9 @@ class PotentialFiles:
 
     Args:
         name: in the catalog.
-        files: n2p2's files and ``units.json``, name → text.
+        files: of any program that is read here, name → content.
+        length_unit: of the files, where no ``units.json`` is among them.
+        energy_unit: likewise.
         energy_rmse: on held-out frames, meV/atom, or None.
         force_rmse: on held-out frames, meV/Å, or None.
         settings: of its training.
@@ -42,11 +39,17 @@ class PotentialFiles:
         data_checksum: of the frames it was fitted to; may be empty.
         frame_count: how many they were.
         description: for people.
+        not_for: what it must not be used for.
+        licence: SPDX identifier, or empty.
+        citation: what to cite for it.
+        source: where it comes from: a DOI or an address.
         visibility: of the potential.
     """
 
     name: str
-    files: Mapping[str, str]
+    files: Mapping[str, str | bytes]
+    length_unit: str = ""
+    energy_unit: str = ""
     energy_rmse: float | None = None
     force_rmse: float | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -54,6 +57,10 @@ class PotentialFiles:
     data_checksum: str = ""
     frame_count: int = 0
     description: str = ""
+    not_for: str = ""
+    licence: str = ""
+    citation: str = ""
+    source: str = ""
     visibility: str = Visibility.LAB
 
 
@@ -78,12 +85,13 @@ def potential_import(*, owner: Any, lab: Lab, potential: PotentialFiles) -> tupl
         raise Refused(
             _("The potential needs a name of at most %(n)s characters.") % {"n": MOST_NAME}
         )
-    content = _checked(potential.files)
-    with TemporaryDirectory() as folder:
-        for file, data in content.items():
-            (Path(folder) / file).write_bytes(data)
-        found = facts(load_potential(folder))
-    checksum = checksum_of(content)
+    if potential.licence not in Licence.values:
+        raise Refused(
+            _("“%(value)s” is no licence that is offered.") % {"value": potential.licence}
+        )
+    found = _read(potential)
+    checksum = checksum_of(found.files)
+    facts = found.facts
     known = Potential.objects.filter(lab=lab, files_checksum=checksum).visible_to(owner).first()
     if known is not None:
         return known, False
@@ -93,33 +101,43 @@ def potential_import(*, owner: Any, lab: Lab, potential: PotentialFiles) -> tupl
         visibility=Visibility(potential.visibility),
         name=name,
         version=next_version(lab, name),
-        family="hdnnp",
-        elements_key=f"|{'|'.join(found.elements)}|",
-        element_count=len(found.elements),
-        cutoff_radius=found.cutoff_radius,
-        length_unit=found.length_unit,
-        energy_unit=found.energy_unit,
+        family=found.family,
+        elements_key=f"|{'|'.join(facts.elements)}|",
+        element_count=len(facts.elements),
+        cutoff_radius=facts.cutoff_radius,
+        length_unit=facts.length_unit,
+        energy_unit=facts.energy_unit,
         data_checksum=potential.data_checksum[:64],
         frame_count=potential.frame_count,
         settings=dict(potential.settings),
-        validation={**potential.validation, "parameters": found.parameters},
+        validation={**potential.validation, "parameters": facts.parameters},
         energy_rmse=potential.energy_rmse,
         force_rmse=potential.force_rmse,
         description=potential.description.strip(),
+        not_for=potential.not_for.strip(),
+        licence=potential.licence,
+        citation=potential.citation.strip(),
+        source=source_cleaned(potential.source),
         files_checksum=checksum,
     )
-    store_files(row, content)
+    store_files(row, found.files)
     audit_record(actor=owner, verb="potential imported", target=row)
     return row, True
 
 
-def _checked(files: Mapping[str, str]) -> dict[str, bytes]:
-    strange = [name for name in files if not _NAME.fullmatch(name)]
-    if strange:
-        raise Refused(_("“%(name)s” is no file of a potential.") % {"name": strange[0][:80]})
-    if missing := sorted(NEEDED - set(files)):
-        raise Refused(_("The potential lacks %(names)s.") % {"names": ", ".join(missing)})
-    content = {name: text.encode() for name, text in files.items()}
+def _read(potential: PotentialFiles) -> Recognised:
+    content = {
+        name: data.encode() if isinstance(data, str) else data
+        for name, data in potential.files.items()
+    }
     if sum(map(len, content.values())) > MOST_BYTES:
         raise Refused(_("The files are larger than %(mb)d MB.") % {"mb": MOST_BYTES // 1_000_000})
-    return content
+    found = recognise(content, potential.length_unit, potential.energy_unit)
+    if found.needs_units:
+        raise Refused(
+            _(
+                "Nothing says the units of these files: add units.json, or say the units of "
+                "length and energy."
+            )
+        )
+    return found

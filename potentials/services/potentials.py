@@ -16,6 +16,7 @@ from labs.models import Lab, Visibility
 from potentials.archives import checksum_of, sha256_of
 from potentials.families import FAMILIES, Outcome
 from potentials.models import Potential, PotentialFile, Training
+from potentials.references import source_cleaned
 
 MOST_NAME = 120
 
@@ -69,8 +70,13 @@ def potential_update(
     description: str,
     not_for: str,
     visibility: str,
+    citation: str | None = None,
+    source: str | None = None,
 ) -> Potential:
-    """Change what people say about a potential; its numbers and files never change."""
+    """Change what people say about a potential; its numbers and files never change.
+
+    Citation and source stay as they are where they are None.
+    """
     _check_editable(potential, actor)
     if not 0 < len(name.strip()) <= MOST_NAME:
         raise Refused(
@@ -88,6 +94,10 @@ def potential_update(
     potential.description = description.strip()
     potential.not_for = not_for.strip()
     potential.visibility = visibility
+    if citation is not None:
+        potential.citation = citation.strip()
+    if source is not None:
+        potential.source = source_cleaned(source)
     potential.save()
     audit_record(actor=actor, verb="potential changed", target=potential, visibility=visibility)
     return potential

@@ -21,7 +21,7 @@ class Route:
         method: HTTP method.
         more: other arguments of the address.
         body: what is sent; ``<kind>`` stands for the public object of that kind, ``<lab>`` for the
-            lab, ``<file>`` for an uploaded file.
+            lab, ``<file>`` for an uploaded file, ``<archive>`` for one of a potential.
         lacks: a seen object may still answer 404, because the sample has no such content.
     """
 
@@ -353,6 +353,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:frame-viewer": (read("frame"),),
     # potentials: catalog
     "potentials:list": (Route("list", "potential"),),
+    "potentials:upload": (create(name="New", files="<archive>", visibility="lab"),),
+    "potentials:upload-preview": (OWN_POST,),
     "potentials:detail": (read("potential"),),
     "potentials:edit": (change("potential"),),
     "potentials:visibility": (change("potential"),),
@@ -362,6 +364,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "potentials:parity": (read("potential", lacks=True, quantity="energy"),),
     "potentials:parity-csv": (read("potential", lacks=True, quantity="energy"),),
     "api:potential-import": (create(name="New", files={}),),
+    "api:potential-upload": (create(name="New", files="<archive>", visibility="lab"),),
     "api:potential-list": (Route("list", "potential"),),
     "api:potential-detail": (
         read("potential"),

@@ -15,6 +15,7 @@ from jobs.states import State
 from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
+from potentials.archives import deterministic_zip
 from tests.datasets.factories import make_dft_run, make_pseudo_family, make_structure_set
 from tests.jobs.factories import make_batch, make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
@@ -24,6 +25,8 @@ from tests.potentials.factories import (
     make_structure,
     make_training,
     make_version,
+    network,
+    network_files,
 )
 
 ROLES = ("stranger", "guest", "member", "manager", "owner")
@@ -46,6 +49,12 @@ class World:
     def of(self, kind: str) -> Iterator[tuple[str, Any]]:
         for visibility in Visibility.values:
             yield visibility, self.objects[kind, visibility]
+
+
+def potential_archive() -> SimpleUploadedFile:
+    """Return a potential's files as somebody would upload them."""
+    content = deterministic_zip("potential", network_files(network()))
+    return SimpleUploadedFile("potential.zip", content)
 
 
 def sees(role: str, visibility: str) -> bool:

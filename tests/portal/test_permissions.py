@@ -16,9 +16,17 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
 from jobs.services import cluster_ensure_local
 from tests.portal.routes import ROUTES, Route
-from tests.portal.samples import ROLES, World, changes, make_world, sees
+from tests.portal.samples import (
+    ROLES,
+    World,
+    changes,
+    make_world,
+    potential_archive,
+    sees,
+)
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+FILES = {"<file>", "<archive>"}
 FORMAT_SUFFIX = "format"  # routers add every route again as `….json`
 
 
@@ -112,7 +120,7 @@ def _call(client: Client, world: World, name: str, route: Route, target: Any) ->
     if route.method == "get":
         return client.get(address)
     body = {key: _filled(world, value) for key, value in route.body.items()}
-    if name.startswith("api:") and "<file>" not in route.body.values():
+    if name.startswith("api:") and not FILES & set(map(str, route.body.values())):
         send = getattr(client, route.method)
         return send(address, json.dumps(body), content_type="application/json")
     if route.access == "create" and not route.body.get("files"):
@@ -157,6 +165,8 @@ def _filled(world: World, value: Any) -> Any:
         return [_filled(world, item) for item in value]
     if value == "<lab>":
         return str(world.lab.public_id)
+    if value == "<archive>":
+        return potential_archive()
     if value == "<file>":
         return SimpleUploadedFile("si.xyz", b"1\n\nSi 0 0 0\n")
     if isinstance(value, str) and value.startswith("<"):

@@ -61,7 +61,7 @@ def test_the_same_files_again_are_the_same_potential(api) -> None:
     ("change", "words"),
     [
         ({"name": "  "}, "name"),
-        ({"files": {"input.nn": "elements Si"}}, "lacks scaling.data, units.json"),
+        ({"files": {"input.nn": "elements Si"}}, "lacks scaling.data"),
         ({"files": {"../../etc/passwd": ""}}, "is no file of a potential"),
     ],
 )
@@ -70,6 +70,14 @@ def test_what_is_no_potential_is_refused_in_words(api, change, words) -> None:
     assert answer.status_code == 400
     assert words in answer.content.decode()
     assert not Potential.objects.exists()
+
+
+def test_units_that_nothing_says_are_asked_for(api) -> None:
+    asked = body()
+    del asked["files"]["units.json"]
+    answer = api.post(URL, asked, format="json")
+    assert answer.status_code == 400
+    assert "Nothing says the units" in answer.content.decode()
 
 
 def test_a_damaged_file_is_named_with_its_line(api) -> None:
