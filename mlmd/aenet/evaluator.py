@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlmd.aenet.potential import AenetPotential
+from mlmd.aenet.conversion import as_n2p2
+from mlmd.aenet.potential import AenetPotential, ChebyshevBasis
 from mlmd.aenet.tables import engine_tables
-from mlmd.hdnnp.evaluator import AtomwiseEvaluator
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, EngineTables
+from mlmd.hdnnp.kernel_network import network_tables
+from mlmd.hdnnp.tables import function_tables
 
 
 class AenetEvaluator(AtomwiseEvaluator):
@@ -23,7 +26,7 @@ class AenetEvaluator(AtomwiseEvaluator):
     ) -> None:
         self.potential = potential
         super().__init__(
-            engine_tables(potential),
+            _tables(potential),
             potential.elements,
             potential.cutoff_radius,
             potential.parts[0].energy_scale,
@@ -31,3 +34,12 @@ class AenetEvaluator(AtomwiseEvaluator):
             threads,
             skin,
         )
+
+
+def _tables(potential: AenetPotential) -> EngineTables:
+    if isinstance(potential.parts[0].basis, ChebyshevBasis):
+        return engine_tables(potential)
+    # The same functions as n2p2's; the tables then list them in n2p2's order.
+    twin = as_n2p2(potential)
+    functions, compact = function_tables(twin)
+    return EngineTables(functions, compact, None, network_tables(twin))

@@ -8,15 +8,27 @@ from pathlib import Path
 
 from ase.data import atomic_numbers
 
-from mlmd.aenet.potential import AenetPotential, ChebyshevBasis, ElementPotential
+from mlmd.aenet.potential import (
+    AenetPotential,
+    Basis,
+    BehlerBasis,
+    ChebyshevBasis,
+    ElementPotential,
+    Origin,
+    input_order,
+)
 from mlmd.aenet.records import Records, open_records
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.potential import Activation, ElementNetwork
+from mlmd.hdnnp.potential import Activation, ElementNetwork, SymmetryFunction
 
 SUFFIXES = (".nn", ".ann", ".ascii")
-# aenet's numbers of activation functions; it has scaled and twisted tanh, too.
-ACTIVATIONS = {0: Activation.LINEAR, 1: Activation.TANH, 2: Activation.LOGISTIC}
+# aenet's numbers of activation functions; 3 is a·tanh(bx), and 4 that plus 0.1x.
+ACTIVATIONS = {0: Activation.LINEAR, 1: Activation.TANH, 2: Activation.LOGISTIC, 3: Activation.TANH}
+SCALED_TANH, TWISTED_TANH = 3, 4
+OUTER, INNER = 1.7159, 0.666666666666667  # a and b, with aenet's digits
+N2P2_KINDS = {1: 2, 2: 2, 4: 3, 5: 9}
+"""aenet's kinds of symmetry functions, and n2p2's numbers for the same ones."""
 # Lengths of aenet's character variables.
 DESCRIPTION, ELEMENT, BASIS_NAME, FILE_NAME = 1024, 2, 100, 1024
 MOST_LAYERS, MOST_NODES, MOST_FUNCTIONS, MOST_ELEMENTS = 100, 100_000, 100_000, 120
@@ -53,44 +65,43 @@ def read_network(path: Path | str) -> ElementPotential:
     """Read one element's network file, binary or ASCII.
 
     Raises:
-        InvalidInput: it is damaged, or has what we can't evaluate (functions other than
-            Chebyshev, twisted activations).
+        InvalidInput: it is damaged, or has what we can't evaluate (twisted activations, G3).
     """
     path = Path(path)
-    records = open_records(path)
-    network = _network(path.name, records)
-    records.words("the description", 1, DESCRIPTION)
-    element = _elements(path.name, records.words("the element", 1, ELEMENT))[0]
-    (neighbors,) = _counts(path.name, records, "number of neighbour elements", MOST_ELEMENTS)
-    names = _elements(path.name, records.words("the neighbour elements", neighbors, ELEMENT))
-    records.numbers("the smallest distance", 1)
+    where, records = path.name, open_records(path)
+    network = _network(where, records)
+    (description,) = records.words("the description", 1, DESCRIPTION)
+    element = _elements(where, records.words("the element", 1, ELEMENT))[0]
+    (neighbors,) = _counts(where, records, "number of neighbour elements", MOST_ELEMENTS)
+    names = _elements(where, records.words("the neighbour elements", neighbors, ELEMENT))
+    (smallest,) = records.numbers("the smallest distance", 1)
     records.numbers("the cutoff", 1)
-    (kind,) = records.words("the kind of functions", 1, BASIS_NAME)
-    if kind.lower() != "chebyshev":
+    basis = _basis(where, element, names, records)
+    count = basis.count
+    if count != len(network.weights[0]):
         raise InvalidInput(
-            path.name,
-            f"functions of kind {kind}",
-            "Chebyshev",
-            "Symmetry functions of aenet are not evaluated here: train with n2p2's files instead.",
+            where, f"{count} functions and {len(network.weights[0])} inputs", f"{count} of both"
         )
-    (functions,) = _counts(path.name, records, "number of functions", MOST_FUNCTIONS)
-    (parameters,) = _counts(path.name, records, "number of parameters", MOST_NODES)
-    records.integers("kinds", functions)
-    table = records.numbers("parameters", parameters * functions)
-    records.integers("environments", 2 * functions)
-    basis = _basis(path.name, names, table[:4])
-    if not functions == basis.count == len(network.weights[0]):
-        raise InvalidInput(
-            path.name,
-            f"{functions} functions and {len(network.weights[0])} inputs",
-            f"{basis.count} of both",
-        )
-    records.integers("the number of evaluations", 1)
+    (evaluations,) = records.integers("the number of evaluations", 1)
     low, high, mean, square = (
-        records.numbers(name, functions) for name in ("minima", "maxima", "means", "squares")
+        records.numbers(name, count) for name in ("minima", "maxima", "means", "squares")
     )
+    training_set, scale, shift, energies = _energies(where, records)
+    if isinstance(basis, BehlerBasis) and tuple(energies) != names:
+        # aenet itself would number the elements in two ways, and mix up the functions.
+        raise InvalidInput(
+            where,
+            f"neighbour elements {' '.join(names)}, the training set has {' '.join(energies)}",
+            "one order of the elements",
+        )
+    (atoms,), (structures,) = records.integers("atoms", 1), records.integers("structures", 1)
+    lowest, highest, average = map(float, records.numbers("energies", 3))
+    origin = Origin(
+        description, float(smallest), evaluations, training_set, atoms, structures,
+        (lowest, highest, average),
+    )  # fmt: skip
     return ElementPotential(
-        element, basis, network, low, high, mean, square, *_energies(path.name, records)
+        element, basis, network, low, high, mean, square, scale, shift, energies, origin
     )
 
 
@@ -105,9 +116,14 @@ def _network(where: str, records: Records) -> ElementNetwork:
     records.integers("value positions", layers)
     values = records.numbers("weights", weights)
     strange = [letter for letter in letters if letter not in ACTIVATIONS]
+    strange += [letters[-1]] if letters[-1] == SCALED_TANH else []
     if strange:
+        name = "twist" if strange[0] == TWISTED_TANH else str(strange[0])
         raise InvalidInput(
-            where, f"activation {strange[0]}", "0 linear, 1 tanh or 2 logistic in every layer"
+            where,
+            f"activation {name}",
+            "linear, tanh, sigmoid or mtanh in every layer",
+            "Train with tanh instead: n2p2 and our engine have no twisted tanh.",
         )
     expected = sum((before + 1) * after for before, after in pairwise(sizes))
     if min(sizes) < 1 or max(sizes) > MOST_NODES or expected != weights or sizes[-1] != 1:
@@ -121,15 +137,37 @@ def _network(where: str, records: Records) -> ElementNetwork:
         matrices.append(matrix[:-1].copy())
         biases.append(matrix[-1].copy())
         values = values[(before + 1) * after :]
+    for layer, letter in enumerate(letters[:-1]):
+        if letter == SCALED_TANH:  # both factors go into the weights around
+            matrices[layer] *= INNER
+            biases[layer] *= INNER
+            matrices[layer + 1] *= OUTER
     return ElementNetwork(
         tuple(matrices), tuple(biases), tuple(ACTIVATIONS[letter] for letter in letters)
     )
 
 
-def _basis(where: str, neighbors: tuple[str, ...], parameters: FloatArray) -> ChebyshevBasis:
-    if len(parameters) < 4:
-        raise InvalidInput(where, f"{len(parameters)} parameters", "4 of a Chebyshev basis")
-    radial, order, angular, degree = map(float, parameters)
+def _basis(where: str, element: str, names: tuple[str, ...], records: Records) -> Basis:
+    (kind,) = records.words("the kind of functions", 1, BASIS_NAME)
+    (functions,) = _counts(where, records, "number of functions", MOST_FUNCTIONS)
+    (parameters,) = _counts(where, records, "number of parameters", MOST_NODES)
+    kinds = records.integers("kinds", functions)
+    table = records.numbers("parameters", parameters * functions).reshape(functions, parameters)
+    environments = records.environments("environments", len(names), functions)
+    if parameters < 4:
+        raise InvalidInput(where, f"{parameters} parameters a function", "4")
+    if kind.lower() == "chebyshev":
+        basis = _chebyshev(where, names, table[0])
+        if functions != basis.count:
+            raise InvalidInput(where, f"{functions} functions", f"{basis.count}")
+        return basis
+    if kind.lower() == "behler2011":
+        return _behler(where, element, names, list(zip(kinds, table, environments, strict=True)))
+    raise InvalidInput(where, f"functions of kind {kind}", "Chebyshev or Behler2011")
+
+
+def _chebyshev(where: str, neighbors: tuple[str, ...], parameters: FloatArray) -> ChebyshevBasis:
+    radial, order, angular, degree = map(float, parameters[:4])
     if not (0.0 < radial < 100.0 and 0.0 < angular <= radial):
         # aenet leaves the weight of a neighbour beyond the radial cutoff undefined.
         raise InvalidInput(
@@ -142,8 +180,46 @@ def _basis(where: str, neighbors: tuple[str, ...], parameters: FloatArray) -> Ch
     return ChebyshevBasis(neighbors, radial, round(order), angular, round(degree))
 
 
-def _energies(where: str, records: Records) -> tuple[float, float, dict[str, float]]:
-    records.words("the training set's name", 1, FILE_NAME)
+def _behler(
+    where: str,
+    element: str,
+    names: tuple[str, ...],
+    rows: list[tuple[int, FloatArray, tuple[int, ...]]],
+) -> BehlerBasis:
+    found = []
+    for number, (kind, row, places) in enumerate(rows, 1):
+        if kind not in N2P2_KINDS:
+            raise InvalidInput(
+                f"{where}, function {number}",
+                f"G{kind}",
+                "G1, G2, G4 or G5",
+                "n2p2 and our engine have no such function.",
+            )
+        # ASCII files of one element have no room for the second neighbour: it is the same.
+        places = (places + places)[: 1 if kind < 3 else 2]
+        if not all(1 <= place <= len(names) for place in places):
+            raise InvalidInput(f"{where}, function {number}", f"neighbours {places}", "elements")
+        cutoff, second, third, fourth = map(float, row[:4])
+        shift, eta, lam, zeta = 0.0, 0.0, 0.0, 0.0
+        if kind == 2:
+            shift, eta = second, third
+        elif kind > 3:
+            lam, zeta, eta = second, third, fourth
+        if not (0.0 < cutoff < 100.0 and eta >= 0.0 and (kind < 3 or zeta > 0.0)):
+            raise InvalidInput(
+                f"{where}, function {number}", f"r_c {cutoff:g} Å, η {eta:g}, ζ {zeta:g}",
+                "a cutoff below 100 Å, η ≥ 0, ζ > 0",
+            )  # fmt: skip
+        symbols = sorted((names[place - 1] for place in places), key=atomic_numbers.__getitem__)
+        function = SymmetryFunction(
+            N2P2_KINDS[kind], element, tuple(symbols), eta, shift, lam, zeta, cutoff
+        )
+        found.append((input_order(kind, places), function))
+    return BehlerBasis(names, tuple(f for _, f in sorted(found, key=lambda item: item[0])))
+
+
+def _energies(where: str, records: Records) -> tuple[str, float, float, dict[str, float]]:
+    (name,) = records.words("the training set's name", 1, FILE_NAME)
     records.integers("normalised", 1)
     scale = float(records.numbers("the energy scale", 1)[0])
     shift = float(records.numbers("the energy shift", 1)[0])
@@ -152,7 +228,7 @@ def _energies(where: str, records: Records) -> tuple[float, float, dict[str, flo
     energies = records.numbers("the energies of atoms", count)
     if scale == 0.0:
         raise InvalidInput(where, "energy scale 0", "a factor other than zero")
-    return 1.0 / scale, shift, dict(zip(names, map(float, energies), strict=True))
+    return name, 1.0 / scale, shift, dict(zip(names, map(float, energies), strict=True))
 
 
 def _counts(where: str, records: Records, name: str, most: int) -> tuple[int]:

@@ -31,6 +31,11 @@ class Records(Protocol):
     def numbers(self, name: str, count: int) -> FloatArray:
         """Return ``count`` numbers, shape (count,)."""
 
+    def environments(
+        self, name: str, neighbors: int, functions: int
+    ) -> tuple[tuple[int, ...], ...]:
+        """Return the one or two neighbour elements of each function, counted from 1."""
+
 
 def open_records(path: Path) -> Records:
     """Open a network file in whichever form it has.
@@ -61,7 +66,7 @@ class _Binary:
     def words(self, name: str, count: int, length: int) -> tuple[str, ...]:
         data = self._record(name, count * length)
         cut = (data[k * length : (k + 1) * length] for k in range(count))
-        return tuple(word.decode("ascii", errors="replace").strip(" \0") for word in cut)
+        return tuple(word.decode("ascii", errors="replace").rstrip(" \0") for word in cut)
 
     def integers(self, name: str, count: int) -> tuple[int, ...]:
         return tuple(struct.unpack(f"{self._order}{count}i", self._record(name, 4 * count)))
@@ -69,6 +74,11 @@ class _Binary:
     def numbers(self, name: str, count: int) -> FloatArray:
         data = np.frombuffer(self._record(name, 8 * count), dtype=f"{self._order}f8")
         return _finite(self._name, name, data.astype(np.float64))
+
+    def environments(
+        self, name: str, neighbors: int, functions: int
+    ) -> tuple[tuple[int, ...], ...]:
+        return _rows(self.integers(name, 2 * functions), 2)
 
     def _record(self, name: str, expected: int) -> bytes:
         start = self._at + 4
@@ -103,6 +113,13 @@ class _Text:
         values = [float(word) for word in self._tokens(name, count, float)]
         return _finite(self._name, name, np.array(values))
 
+    def environments(
+        self, name: str, neighbors: int, functions: int
+    ) -> tuple[tuple[int, ...], ...]:
+        # aenet's text has as many for each function as there are elements, not two; beyond the
+        # second they belong to the function after it.
+        return _rows(self.integers(name, neighbors * functions), neighbors)
+
     def _tokens(self, name: str, count: int, kind: type[int] | type[float]) -> list[str]:
         found: list[str] = []
         while len(found) < count:
@@ -134,3 +151,7 @@ def _finite(where: str, name: str, values: FloatArray) -> FloatArray:
     if not np.isfinite(values).all():
         raise InvalidInput(where, f"{name} that isn't finite", "finite numbers")
     return values
+
+
+def _rows(values: tuple[int, ...], width: int) -> tuple[tuple[int, ...], ...]:
+    return tuple(values[at : at + min(2, width)] for at in range(0, len(values), width))

@@ -195,10 +195,11 @@ def test_a_big_endian_file_is_read(folder, tmp_path):
     ("index", "value", "complaint"),
     [
         (2, [7], "7 weights|bytes for weights"),
-        (5, [1, 4], "activation 4"),
+        (5, [4, 0], "activation twist"),
         (10, ["Xx"], "element 'Xx'"),
         (12, ["O", "S"], "another network|elements|neighbours of element S"),
-        (15, ["Behler2011"], "functions of kind Behler2011"),
+        (15, ["Behler2011"], "function 1: G0"),
+        (15, ["SOAP"], "functions of kind SOAP"),
         (16, [12], "bytes for kinds|12 functions"),
         (28, [0.0], "energy scale 0"),
     ],
