@@ -56,6 +56,7 @@ FRAME_FILES: Mapping[str, FileKind] = {
     "jsonl": FileKind("JSON lines", ".jsonl", gettext_lazy("everything, one document per frame")),
     "deepmd": FileKind("deepmd/npy", ".zip", gettext_lazy("Å, eV; DeePMD-kit and dpdata")),
     "asedb": FileKind("ASE database", ".db", gettext_lazy("SQLite; ase.db")),
+    "aenet": FileKind("aenet XSF", ".zip", gettext_lazy("Å, eV; one file for each structure")),
 }
 CSV = "csv"  # of the columns; no format of frames, since it holds no atoms
 ROW_FILES: Mapping[str, FileKind] = {

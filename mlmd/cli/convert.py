@@ -55,9 +55,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "convert",
         help="convert DFT outputs and data sets",
         description="Convert vasprun.xml, XML and text output of pw.x, extended XYZ, n2p2 "
-        "input.data and JSON lines (also .gz, .xz, .bz2), deepmd/npy (a folder, .zip or .tar.gz) "
-        "and ASE databases to extended XYZ, n2p2 input.data, JSON lines, deepmd/npy or an ASE "
-        "database. Formats are recognised by content. Energies in eV, lengths in Å.",
+        "input.data and JSON lines (also .gz, .xz, .bz2), deepmd/npy and aenet's XSF (a folder, .zip or "
+        ".tar.gz) and ASE databases to extended XYZ, n2p2 input.data, JSON lines, deepmd/npy, aenet's "
+        "XSF or an ASE database. Formats are recognised by content. Energies in eV, lengths in Å.",
         epilog=_EXIT_CODES,
     )
     parser.add_argument("files", nargs="+", metavar="FILE", type=Path)
@@ -67,8 +67,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "-o",
         "--output",
         type=Path,
-        help="file to write; standard output if absent. deepmd makes a folder, or an archive if "
-        "the name ends in .zip",
+        help="file to write; standard output if absent. deepmd and aenet make a folder, or an "
+        "archive if the name ends in .zip",
     )
     parser.add_argument(
         "--from",
@@ -87,7 +87,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--labels",
         choices=(_ALL, _AB_INITIO),
         help="also write frames labelled by a machine-learned force field, or only those from "
-        "first principles; default: all, but ab-initio for n2p2 and deepmd, which can't tell them apart",
+        "first principles; default: all, but ab-initio for n2p2, deepmd and aenet, which can't tell "
+        "them apart",
     )
     parser.add_argument(
         "--length-unit", choices=sorted(LENGTH), help="of n2p2 input; default angstrom"

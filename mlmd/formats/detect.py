@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 
 from mlmd.errors import FormatError
+from mlmd.formats.aenet_xsf import SUFFIX, WORDS
 from mlmd.formats.ase_db import MAGIC
-from mlmd.formats.bundle import is_archive
+from mlmd.formats.bundle import is_archive, members
 from mlmd.formats.registry import FrameFormat
+from mlmd.formats.source import Source
 
 _ACCEPTED = (
     "vasprun.xml, pw.x XML or text output, extended XYZ, n2p2 input.data, JSON lines of documents, "
-    "an archive of deepmd/npy or an ASE database"
+    "aenet's XSF, an archive of deepmd/npy or of XSF files, or an ASE database"
 )
 _XML_ROOT = re.compile(rb"<(?!\?|!)([\w:.-]+)")
 # Far more than any prolog, and short enough for a search that may be quadratic.
@@ -48,9 +50,27 @@ def detect_format(head: bytes, name: str) -> FrameFormat:
     if re.fullmatch(rb"\s*\d+\s*", first):
         return FrameFormat.EXTXYZ
     meaningful = (w for w in text.splitlines() if w.strip() and w.lstrip()[:1] not in b"#!")
-    if next(meaningful, b"").split()[:1] == [b"begin"]:
+    word = next(meaningful, b"").split()[:1]
+    if word == [b"begin"]:
         return FrameFormat.N2P2
+    if word and word[0].upper() in WORDS:
+        return FrameFormat.AENET
     raise FormatError(name, f"an unknown format ({_looks_like(text)})", _ACCEPTED)
+
+
+def detect_bundle(source: Source) -> FrameFormat:
+    """Return what a folder or archive holds, by the names of its files.
+
+    Raises:
+        FormatError: a damaged archive.
+        HostileInput: it exceeds the limits.
+    """
+    for member in members(source):
+        if member.path.suffix.lower() == SUFFIX:
+            return FrameFormat.AENET
+        if member.path.name == "type.raw" or member.path.suffix == ".npy":
+            return FrameFormat.DEEPMD
+    return FrameFormat.DEEPMD
 
 
 def _as_ascii(head: bytes) -> bytes:

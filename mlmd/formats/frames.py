@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TextIO
 
 from mlmd.errors import FormatError, InvalidInput
-from mlmd.formats.bundle import FolderSource
+from mlmd.formats.bundle import FolderSource, is_archive
 from mlmd.formats.checks import checked_frame
-from mlmd.formats.detect import detect_format
+from mlmd.formats.detect import detect_bundle, detect_format
 from mlmd.formats.issues import Issue, IssueLog
 from mlmd.formats.labels import EnergyKind
 from mlmd.formats.n2p2 import read_n2p2
@@ -87,7 +87,8 @@ def open_frames(
     """Open a file of labelled frames.
 
     Args:
-        path: plain, .gz, .xz or .bz2, told apart by content; a folder for deepmd/npy.
+        path: plain, .gz, .xz or .bz2, told apart by content; a folder for deepmd/npy
+            and aenet's XSF files.
         format: detected by content when None.
         name: what the user calls the file, for messages and provenance.
         length_unit: of formats that don't say theirs (n2p2), a key of `mlmd.units.LENGTH`.
@@ -99,15 +100,17 @@ def open_frames(
         HostileInput: refused for safety.
     """
     if Path(path).is_dir():
-        return FrameReader(
-            FolderSource(path, name, limits), FrameFormat.DEEPMD, READERS[FrameFormat.DEEPMD]
-        )
+        folder = FolderSource(path, name, limits)
+        chosen = FrameFormat(format) if format else detect_bundle(folder)
+        return FrameReader(folder, chosen, READERS[chosen])
     source = Source(path, name, limits)
     try:
         head = source.head()
         if not head.strip() and source.truncated:
             raise FormatError(source.name, source.truncated, "a whole file", "Copy it again.")
         chosen = FrameFormat(format) if format else detect_format(head, source.name)
+        if not format and is_archive(head):
+            chosen = detect_bundle(source)
         if not head.strip():
             raise FormatError(source.name, "the file is empty", f"a file of format {chosen}")
     except (FormatError, ValueError):
@@ -147,7 +150,7 @@ def write_frames(
         frames: consumed as a stream.
         target: text stream, or a path, which is replaced only once all is written.
         format: ``extxyz``, ``n2p2`` (in Å and eV), ``jsonl``; to a path also ``deepmd``
-            (a new folder, or a file that ends in .zip) and ``asedb``.
+            and ``aenet`` (a new folder, or a file that ends in .zip) and ``asedb``.
         energy: which energy ``energy`` is in the file.
 
     Raises:

@@ -10,6 +10,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TextIO
 
+from mlmd.formats.aenet_xsf import read_aenet_xsf
+from mlmd.formats.aenet_xsf_writer import AenetXsfSink
 from mlmd.formats.ase_db import read_ase_db
 from mlmd.formats.ase_db_writer import AseDbSink
 from mlmd.formats.deepmd import read_deepmd
@@ -42,6 +44,7 @@ class FrameFormat(StrEnum):
     JSONL = "jsonl"
     DEEPMD = "deepmd"
     ASE_DB = "asedb"
+    AENET = "aenet"
 
 
 READERS: Mapping[FrameFormat, Reader] = {
@@ -53,6 +56,7 @@ READERS: Mapping[FrameFormat, Reader] = {
     FrameFormat.JSONL: read_jsonl,
     FrameFormat.DEEPMD: read_deepmd,
     FrameFormat.ASE_DB: read_ase_db,
+    FrameFormat.AENET: read_aenet_xsf,
 }
 
 WRITERS: Mapping[FrameFormat, Writer] = {
@@ -65,7 +69,8 @@ WRITERS: Mapping[FrameFormat, Writer] = {
 PATH_SINKS: Mapping[FrameFormat, SinkFactory] = {
     FrameFormat.DEEPMD: DeepmdSink,
     FrameFormat.ASE_DB: AseDbSink,
+    FrameFormat.AENET: AenetXsfSink,
 }
 WRITABLE: tuple[FrameFormat, ...] = (*WRITERS, *PATH_SINKS)
 # Formats that can't say which frames come from a machine-learned force field.
-WITHOUT_LABEL_SOURCE = frozenset((FrameFormat.N2P2, FrameFormat.DEEPMD))
+WITHOUT_LABEL_SOURCE = frozenset((FrameFormat.N2P2, FrameFormat.DEEPMD, FrameFormat.AENET))

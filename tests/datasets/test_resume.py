@@ -25,7 +25,7 @@ from tests.faults.servers import missing
 from tests.labs.factories import make_lab, make_user
 
 TEXTS = ("extxyz", "n2p2", "jsonl")
-WHOLE = ("deepmd", "asedb")
+WHOLE = ("deepmd", "asedb", "aenet")
 
 
 @pytest.fixture(autouse=True)

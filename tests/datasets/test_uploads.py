@@ -58,7 +58,9 @@ def test_an_accepted_file_is_in_the_draft_with_its_report(owner, lab, dataset):
     assert original_path(upload.public_id).read_bytes() == content
 
 
-@pytest.mark.parametrize(("file_format", "suffix"), [("deepmd", ".zip"), ("asedb", ".db")])
+@pytest.mark.parametrize(
+    ("file_format", "suffix"), [("deepmd", ".zip"), ("asedb", ".db"), ("aenet", ".zip")]
+)
 def test_archives_and_databases_come_through_the_same_door(
     owner, lab, dataset, file_format, suffix, tmp_path
 ):

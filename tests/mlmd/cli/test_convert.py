@@ -42,7 +42,7 @@ def test_json_lines_are_one_document_per_frame_and_line(run, tmp_path):
     assert "3 frames" in err
 
 
-@pytest.mark.parametrize("target", ["extxyz", "n2p2", "jsonl", "deepmd", "asedb"])
+@pytest.mark.parametrize("target", ["extxyz", "n2p2", "jsonl", "deepmd", "asedb", "aenet"])
 def test_every_format_reads_back_from_the_file_it_wrote(run, tmp_path, target):
     (tmp_path / "vasprun.xml").write_text(vasprun(steps=2))
     code, out, _ = run("vasprun.xml", "--to", target, "-o", "out")

@@ -37,6 +37,7 @@ def test_every_frame_format_is_explained():
         FrameFormat.JSONL: "JSON lines",
         FrameFormat.DEEPMD: "deepmd/npy",
         FrameFormat.ASE_DB: "ASE database",
+        FrameFormat.AENET: "aenet's XSF",
     }
     assert set(titles) == set(FrameFormat)
     assert all(title in words("formats.md") for title in titles.values())
