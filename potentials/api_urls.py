@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import DefaultRouter
 
 from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
+from potentials.comparison_api import PotentialCompareView
 from potentials.imports_api import PotentialImportView
 from potentials.upload_api import PotentialUploadView
 from potentials.versions_api import PotentialVersionsView
@@ -16,6 +17,7 @@ router.register("simulations", SimulationViewSet, basename="simulation")
 
 urlpatterns = [
     path("potentials/import/", PotentialImportView.as_view(), name="potential-import"),
+    path("potentials/compare/", PotentialCompareView.as_view(), name="potential-compare"),
     path("potentials/upload/", PotentialUploadView.as_view(), name="potential-upload"),
     path(
         "potentials/<uuid:public_id>/versions/",

@@ -127,6 +127,8 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
             "value": digits(potential.force_rmse, 3),
             "unit": "meV/Å",
         },
+        *_stress_rows(validation),
+        *_committee_rows(validation),
         {"label": _("Frames"), "value": _frames_words(potential.frame_count, held_out)},
         *_split_rows(potential),
         {
@@ -142,6 +144,33 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
         {"label": _("Licence"), "value": potential.get_licence_display()},
     ]
     return rows
+
+
+def _stress_rows(validation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the error of the stress, where the training knew stresses."""
+    held_out = (validation.get("validation") or {}).get("validation_stress")
+    if held_out is None:
+        return []
+    return [{"label": _("Stress RMSE, held out"), "value": digits(held_out, 3), "unit": "GPa"}]
+
+
+def _committee_rows(validation: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return how far the members disagree, where several potentials were trained together."""
+    found = validation.get("committee")
+    if not found:
+        return []
+    words = _(
+        "Root mean square over frames of the members' spread: where members disagree, none of "
+        "them is to be trusted."
+    )
+    where = _("held-out frames") if found["held_out"] else _("fitted frames")
+    value = _("%(force)s meV/Å, %(energy)s meV/atom on %(where)s") % {
+        "force": digits(found["force_spread"], 3),
+        "energy": digits(found["energy_spread"], 3),
+        "where": where,
+    }
+    label = _("Committee of %(n)d disagrees by") % {"n": found["members"]}
+    return [{"label": label, "value": value, "help": words}]
 
 
 def _units(potential: Potential) -> str:

@@ -125,6 +125,25 @@ class PotentialFile(models.Model):
         return f"{self.potential}: {self.name}"
 
 
+class Validation(models.Model):
+    """One run that checks a potential; who sees the potential sees it, its state is the job's."""
+
+    potential = models.ForeignKey(Potential, on_delete=models.CASCADE, related_name="validations")
+    job = models.OneToOneField("jobs.Job", on_delete=models.PROTECT, related_name="validation")
+    versions = models.ManyToManyField(
+        "datasets.DatasetVersion", related_name="validations", verbose_name=_("dataset versions")
+    )
+    settings = models.JSONField(help_text=_("Every setting of the checks, as it was used."))
+    report = models.JSONField(default=dict, blank=True)  # of `mlmd.validation`
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.potential}: {self.created_at:%Y-%m-%d %H:%M}"
+
+
 class Simulation(OwnedModel):
     """One molecular-dynamics run; its state is the job's."""
 

@@ -2,13 +2,25 @@
 
 from django.urls import path
 
-from potentials.views import potentials, simulations, trainings, uploads
+from potentials.views import comparisons, potentials, simulations, trainings, uploads
 
 app_name = "potentials"
 urlpatterns = [
     path("potentials/", potentials.potential_list, name="list"),
     path("potentials/upload/", uploads.potential_upload, name="upload"),
     path("potentials/upload/preview/", uploads.potential_upload_preview, name="upload-preview"),
+    path("potentials/compare/", comparisons.comparison, name="compare"),
+    path("potentials/compare/table.csv", comparisons.comparison_table, name="compare-csv"),
+    path(
+        "potentials/compare/plots/<slug:check>/<int:number>/",
+        comparisons.comparison_plot,
+        name="compare-plot",
+    ),
+    path(
+        "potentials/compare/plots/<slug:check>/<int:number>.csv",
+        comparisons.comparison_plot_csv,
+        name="compare-plot-csv",
+    ),
     path("potentials/<uuid:public_id>/", potentials.potential_detail, name="detail"),
     path("potentials/<uuid:public_id>/edit/", potentials.potential_edit, name="edit"),
     path(

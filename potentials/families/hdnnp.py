@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.training import (
+    COMMITTEE_FILE,
     CURVE_FILE,
     POTENTIAL_FOLDER,
     Effort,
@@ -19,6 +20,7 @@ from mlmd.hdnnp.training import (
     collect,
     estimate_seconds,
     launch_of,
+    load_committee,
     prepare,
     preset,
     settings_from,
@@ -79,9 +81,22 @@ def _collect(folder: Path) -> Outcome:
         facts=facts(load_potential(directory)),
         energy_rmse=result.validation.energy_rmse,
         force_rmse=result.validation.force_rmse,
-        validation={**validation_of(result), "seconds": result.seconds},
+        validation={
+            **validation_of(result),
+            "seconds": result.seconds,
+            **_committee(folder / COMMITTEE_FILE),
+        },
         warnings=tuple(notice.text for notice in result.notices),
     )
+
+
+def _committee(path: Path) -> dict[str, Any]:
+    """Return how far the members of a committee disagree; nothing where only one was trained."""
+    if not path.is_file():
+        return {}
+    found = load_committee(path)
+    names = ("members", "held_out", "energy_spread", "force_spread")
+    return {"committee": {name: getattr(found, name) for name in names}}
 
 
 def _read_curve(folder: Path) -> Curve:

@@ -96,6 +96,8 @@ def entry(parts: list[GroupErrors]) -> dict[str, Any]:
         values[f"{part}_count"] = error.frames
         values[f"{part}_energy"] = error.energy_rmse
         values[f"{part}_force"] = error.force_rmse
+        if error.stress_rmse is not None:
+            values[f"{part}_stress"] = error.stress_rmse  # GPa
     return values
 
 

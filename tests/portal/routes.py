@@ -353,6 +353,14 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:frame-viewer": (read("frame"),),
     # potentials: catalog
     "potentials:list": (Route("list", "potential"),),
+    "potentials:compare": (OWN,),
+    "potentials:compare-csv": (OWN,),
+    "potentials:compare-plot": (
+        Route("own", lacks=True, more={"check": "phonons", "number": "0"}),
+    ),
+    "potentials:compare-plot-csv": (
+        Route("own", lacks=True, more={"check": "phonons", "number": "0"}),
+    ),
     "potentials:upload": (create(name="New", files="<archive>", visibility="lab"),),
     "potentials:upload-preview": (OWN_POST,),
     "potentials:detail": (read("potential"),),
@@ -364,6 +372,7 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "potentials:parity": (read("potential", lacks=True, quantity="energy"),),
     "potentials:parity-csv": (read("potential", lacks=True, quantity="energy"),),
     "api:potential-import": (create(name="New", files={}),),
+    "api:potential-compare": (OWN,),
     "api:potential-upload": (create(name="New", files="<archive>", visibility="lab"),),
     "api:potential-list": (Route("list", "potential"),),
     "api:potential-detail": (

@@ -211,7 +211,9 @@ def _own(world: World, route: Route, role: str, status: int, text: str) -> str:
         return "" if status == 404 else "404: someone else's token"
     if route.body.get("lab") == "<lab>" and role == "stranger":
         return "" if status == 404 else "404: not one's lab"
-    return "" if status < 400 or (route.method == "post" and status == 400) else "an answer"
+    is_lacking = route.lacks and status == 404
+    refused = route.method == "post" and status == 400
+    return "" if status < 400 or is_lacking or refused else "an answer"
 
 
 def _list(world: World, route: Route, role: str, status: int, text: str) -> str:

@@ -28,8 +28,23 @@ from mlmd.hdnnp.potential import Potential as Network
 from mlmd.hdnnp.training import TrainingSettings
 from mlmd.md import MDSettings, Stage
 from mlmd.runs import to_jsonable
+from mlmd.validation.report import (
+    Check,
+    CheckName,
+    CheckStatus,
+    Machine,
+    Mark,
+    MaterialSummary,
+    Plot,
+    Table,
+    ValidationReport,
+    Value,
+    line,
+    points,
+)
+from mlmd.validation.report_json import report_to_json
 from potentials.archives import checksum_of, sha256_of
-from potentials.models import Potential, PotentialFile, Simulation, Training
+from potentials.models import Potential, PotentialFile, Simulation, Training, Validation
 from tests.jobs.factories import make_job
 
 _numbers = itertools.count(1)
@@ -167,6 +182,72 @@ def make_training(
         "0,90,95,800,820,0.1\n1,30,35,300,330,0.2\n"
     )
     return training
+
+
+def make_report(
+    bulk_modulus: float = 98.0, teacher: float | None = 100.0, shift: float = 0.0
+) -> ValidationReport:
+    """Return a report with a check of each outcome.
+
+    Args:
+        bulk_modulus: of the potential, GPa.
+        teacher: the same of the data, GPa; None for a potential without.
+        shift: of its energies, eV/atom.
+    """
+    volumes = (18.0, 19.0, 20.0, 21.0, 22.0)
+    energies = [-5.0 + 0.01 * (volume - 20.0) ** 2 for volume in volumes]
+    series = [line("Potential", volumes, [energy + shift for energy in energies])]
+    if teacher is not None:
+        series.append(points("Teacher data", volumes, energies))
+    source = "teacher data" if teacher is not None else ""
+    volume = Check(
+        CheckName.VOLUME,
+        "Energy and volume",
+        CheckStatus.DONE,
+        values=(
+            Value("Bulk modulus", bulk_modulus, "GPa", teacher, source, "Si (Fd-3m)"),
+            Value("Volume", 20.0 + shift, "Å³/atom", None, "", "Si (Fd-3m)"),
+        ),
+        plots=(
+            Plot(
+                "energy-volume",
+                "Energy and volume",
+                "volume / Å³ per atom",
+                "energy / eV per atom",
+                tuple(series),
+                (Mark(20.0, "V0"),),
+                "Si (Fd-3m)",
+            ),
+        ),
+        tables=(Table("Points", ("volume / Å³", "name"), ((18.5, "a"), (None, "b"))),),
+        notes=("The fit is of third order.",),
+        seconds=1.5,
+    )
+    skipped = Check(
+        CheckName.SURFACES, "Surfaces", CheckStatus.SKIPPED, "The slab would be too large."
+    )
+    failed = Check(CheckName.PHONONS, "Phonons", CheckStatus.FAILED, "The forces are not finite.")
+    speed = Check(
+        CheckName.SPEED,
+        "Speed",
+        CheckStatus.DONE,
+        values=(Value("Time per atom and step", 20.0 + 100 * shift, "µs"),),
+    )
+    material = MaterialSummary("Si (Fd-3m)", "Si", "Fd-3m (227)", 2, "teacher data")
+    return ValidationReport(
+        1, (volume, failed, skipped, speed), (material,), Machine("A processor", 1), 3.0, 12
+    )
+
+
+def make_validation(
+    potential: Potential, report: ValidationReport | None = None, state: str = State.DONE
+) -> Validation:
+    """Return a validation as if it had come to this state; done ones have a report."""
+    job = make_job(potential.owner, potential.lab, potential.visibility, state, kind="validate")
+    if report is None and state == State.DONE:
+        report = make_report()
+    content = {} if report is None else report_to_json(report)
+    return Validation.objects.create(potential=potential, job=job, settings={}, report=content)
 
 
 def make_structure(owner: User, lab: Lab, visibility: str = "lab", symbol: str = "Si") -> Structure:
