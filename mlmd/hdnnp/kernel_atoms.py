@@ -26,6 +26,7 @@ from mlmd.hdnnp.kernel_compact import (
     compact_terms,
 )
 from mlmd.hdnnp.kernel_moments import MomentSpace, moment_functions, moment_gradient
+from mlmd.hdnnp.kernel_narrow import NARROW_ROWS, NarrowSpace
 from mlmd.hdnnp.kernel_network import NetworkTables, network_energy, network_gradient
 from mlmd.hdnnp.kernel_pairs import PairSpace, pair_functions, pair_gradient, pairs_needed
 from mlmd.hdnnp.kernel_radial import most_radial, radial_functions, radial_gradient
@@ -45,7 +46,13 @@ from mlmd.hdnnp.neighborhood import (
     gather,
     prepare,
 )
-from mlmd.hdnnp.tables import FunctionTables, IndexArray, MomentTables
+from mlmd.hdnnp.tables import (
+    SERIES_UP_TO,
+    FunctionTables,
+    IndexArray,
+    MomentTables,
+    PairTables,
+)
 
 # How far `evaluate_atoms` goes.
 FUNCTIONS, ENERGIES, FORCES = range(3)
@@ -111,7 +118,8 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
     radial = np.zeros((most_radial(functions.radial, elements), most))
     groups = functions.pairs.first_element.shape[0]
     starts = np.zeros((groups + 1, 2), dtype=np.int64)
-    pairs = PairSpace(np.zeros((PAIR_ROWS, 0)), np.zeros(0), starts)
+    room = 0
+    pairs = _pair_space(functions.pairs, most, starts, 0, 0)
     moments = _moment_space(functions.moments, elements, most)
     if compact is not None:
         space = compact_space(compact, most, 0)
@@ -131,12 +139,9 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
         radial_functions(functions.radial, element, elements, near, radial, g)
         pairs_needed(functions.pairs, element, near.segments, starts)
         last = functions.pairs.group_first[element + 1] - functions.pairs.group_first[element]
-        if starts[last, 0] > pairs.pairs.shape[1] or starts[last, 1] > pairs.products.shape[0]:
-            pairs = PairSpace(
-                np.empty((PAIR_ROWS, _row_length(starts[last, 0] * 5 // 4))),
-                np.empty(starts[last, 1] * 5 // 4),
-                starts,
-            )
+        if starts[last, 0] > room or starts[last, 1] > pairs.products.shape[0]:
+            room = starts[last, 0] * 5 // 4
+            pairs = _pair_space(functions.pairs, most, starts, starts[last, 0], starts[last, 1])
         pair_functions(functions.pairs, functions.cutoffs, element, near, pairs, g)
         first_block = functions.moments.block_first[element]
         last_block = functions.moments.block_first[element + 1]
@@ -188,6 +193,34 @@ def _row_length(entries: int) -> int:
     4096 bytes. Rows that start 23 cache lines apart, modulo that, keep out of each other's way.
     """
     return (entries + 8 - 184 + 511) // 512 * 512 + 184
+
+
+@kernel
+def _pair_space(
+    tables: PairTables, most: int, starts: IndexArray, pairs: int, products: int
+) -> PairSpace:
+    """Return workspace for a quarter more than what one atom needs."""
+    groups = starts.shape[0] - 1
+    length = _row_length(pairs * 5 // 4)
+    # Most potentials have one kind only.
+    dense = 0
+    near = 0
+    for g in range(groups):
+        if tables.narrow[g] == 1 and tables.shifted[g] == 0:
+            near = length
+        else:
+            dense = length
+    return PairSpace(
+        np.empty((PAIR_ROWS, dense)),
+        np.empty(products * 5 // 4),
+        starts,
+        NarrowSpace(
+            np.empty((NARROW_ROWS, near)),
+            np.empty(near, dtype=np.int64),
+            np.zeros((groups, most + 1), dtype=np.int64),
+            np.empty(SERIES_UP_TO + 1),
+        ),
+    )
 
 
 @kernel

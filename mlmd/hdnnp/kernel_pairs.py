@@ -22,6 +22,8 @@ from typing import NamedTuple
 from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import cutoff_values
+from mlmd.hdnnp.kernel_narrow import NarrowSpace, narrow_functions
+from mlmd.hdnnp.kernel_narrow_gradient import narrow_gradient
 from mlmd.hdnnp.kernel_rows import (
     INVERSE_JK,
     POWER,
@@ -34,7 +36,6 @@ from mlmd.hdnnp.kernel_rows import (
     F,
     L,
     fill_along_jk,
-    fill_gaussian,
     fill_geometry,
     fill_inverses,
     fill_roots,
@@ -59,11 +60,13 @@ class PairSpace(NamedTuple):
         pairs: rows `C` … `POWER` of `kernel_rows`, shape (rows, pairs of all groups).
         products: x of every exponential, group by group, flat.
         starts: per group of this atom, where its pairs and its products start, (groups + 1, 2).
+        narrow: of narrow groups without shift, which have fewer pairs (see `kernel_narrow`).
     """
 
     pairs: FloatArray
     products: FloatArray
     starts: IndexArray
+    narrow: NarrowSpace
 
 
 @subkernel
@@ -107,6 +110,22 @@ def pair_functions(
             continue
         segments = near.segments
         e1, e2 = ordered(tables.first_element[g], tables.second_element[g], segments)
+        x0 = space.starts[g - first_group, 1]
+        if tables.narrow[g] == 1 and tables.shifted[g] == 0:
+            narrow_functions(
+                tables,
+                cutoffs,
+                g,
+                e1,
+                e2,
+                near,
+                m0,
+                space.narrow.row_first[g - first_group],
+                space.products[x0 : space.starts[g - first_group + 1, 1]],
+                space.narrow,
+                g_values,
+            )
+            continue
         cutoff = tables.cutoff[g]
         fill_geometry(near.values, segments, e1, e2, m0, space.pairs)
         c = space.pairs[C, m0:m1]
@@ -124,9 +143,7 @@ def pair_functions(
                 f,
                 space.pairs[L, m0:m1],
             )
-            if tables.shifted[g] == 1:
-                fill_inverses(work, space.pairs[INVERSE_JK, m0:m1])
-        x0 = space.starts[g - first_group, 1]
+            fill_inverses(work, space.pairs[INVERSE_JK, m0:m1])
         for x in range(tables.exponential_first[g], tables.exponential_first[g + 1]):
             product = space.products[x0 : x0 + m1 - m0]
             x0 += m1 - m0
@@ -134,10 +151,7 @@ def pair_functions(
             rs = tables.rs[x]
             neighbor_factors(near, cutoff, e1, e2, eta, rs)
             if narrow:
-                if rs == 0.0:
-                    fill_gaussian(r2_jk, f, eta, product)
-                else:
-                    fill_shifted_gaussian(space.pairs[R2_JK, m0:m1], f, eta, rs, product)
+                fill_shifted_gaussian(r2_jk, f, eta, rs, product)
                 multiply_rows(near.values[FACTOR], segments, e1, e2, product)
             else:
                 fill_rows(near.values[FACTOR], segments, e1, e2, product)
@@ -164,6 +178,21 @@ def pair_gradient(
         if m1 == m0:
             continue
         e1, e2 = ordered(tables.first_element[g], tables.second_element[g], near.segments)
+        x0 = space.starts[g - first_group, 1]
+        if tables.narrow[g] == 1 and tables.shifted[g] == 0:
+            narrow_gradient(
+                tables,
+                g,
+                e1,
+                e2,
+                near,
+                m0,
+                space.narrow.row_first[g - first_group],
+                space.products[x0 : space.starts[g - first_group + 1, 1]],
+                space.narrow,
+                gradient,
+            )
+            continue
         # Rows are cut one by one: a slice of the whole table has no known stride.
         c = space.pairs[C, m0:m1]
         along_jk = space.pairs[L, m0:m1]
@@ -177,7 +206,6 @@ def pair_gradient(
         y2[:] = 0.0
         if tables.shifted[g] == 1:
             y3[:] = 0.0
-        x0 = space.starts[g - first_group, 1]
         for x in range(tables.exponential_first[g], tables.exponential_first[g + 1]):
             product = space.products[x0 : x0 + m1 - m0]
             x0 += m1 - m0

@@ -38,7 +38,7 @@ def fill_geometry(
         k0 = segments[e2] if e1 != e2 else j + 1
         k1 = segments[e2 + 1]
         n = k1 - k0
-        _row_distances(
+        row_distances(
             values[DX, k0:k1],
             values[DY, k0:k1],
             values[DZ, k0:k1],
@@ -59,7 +59,7 @@ def fill_geometry(
 
 
 @subkernel
-def _row_distances(
+def row_distances(
     x: FloatArray,
     y: FloatArray,
     z: FloatArray,
@@ -128,12 +128,6 @@ def _gaussian_of(r: FloatArray, f: FloatArray, eta: float, rs: float, out: Float
     for a in range(out.shape[0]):
         d = r[a] - rs
         out[a] = f[a] * fast_exp(-eta * d * d)
-
-
-@subkernel
-def fill_gaussian(r2: FloatArray, f: FloatArray, eta: float, out: FloatArray) -> None:
-    for t in range(out.shape[0]):
-        out[t] = f[t] * fast_exp(-eta * r2[t])
 
 
 @subkernel
@@ -283,7 +277,7 @@ def scatter_across(
         n = segments[e2 + 1] - k0
         row = across[m : m + n]
         for axis in range(3):
-            values[GX + axis, j] += _row_across(
+            values[GX + axis, j] += row_across(
                 row,
                 values[DX + axis, k0 : k0 + n],
                 values[DX + axis, j],
@@ -293,7 +287,7 @@ def scatter_across(
 
 
 @subkernel
-def _row_across(row: FloatArray, d: FloatArray, dj: float, g: FloatArray) -> float:
+def row_across(row: FloatArray, d: FloatArray, dj: float, g: FloatArray) -> float:
     total = 0.0
     for k in range(row.shape[0]):
         u = row[k] * (d[k] - dj)

@@ -13,6 +13,20 @@ def _power(whole: int, zeta: float, lam: float, c: FloatArray, power: FloatArray
         for t in range(c.shape[0]):
             power[t] = max(1.0 + lam * c[t], 1e-300) ** (zeta - 1.0)
         return
+    if whole <= 16:
+        one = ((whole - 1) & 1) != 0
+        two = ((whole - 1) & 2) != 0
+        four = ((whole - 1) & 4) != 0
+        eight = ((whole - 1) & 8) != 0
+        for t in range(c.shape[0]):
+            p = 1.0 + lam * c[t]
+            y = p if one else 1.0
+            p *= p
+            y *= p if two else 1.0
+            p *= p
+            y *= p if four else 1.0
+            power[t] = y * (p * p if eight else 1.0)
+        return
     for t in range(c.shape[0]):
         power[t] = 1.0
     # Square and multiply, from the highest bit of ζ − 1.
@@ -25,6 +39,34 @@ def _power(whole: int, zeta: float, lam: float, c: FloatArray, power: FloatArray
             for t in range(c.shape[0]):
                 power[t] *= 1.0 + lam * c[t]
         bit //= 2
+
+
+@subkernel
+def couple_sums(
+    whole: int, zeta: float, lam: float, c: FloatArray, product: FloatArray, power: FloatArray
+) -> tuple[float, float]:
+    """Return Σ x (1 + λc)^ζ and Σ x (1 − λc)^ζ."""
+    one = 0.0
+    other = 0.0
+    if whole == 1:
+        total = 0.0
+        first = 0.0
+        for t in range(c.shape[0]):
+            total += product[t]
+            first += product[t] * c[t]
+        return total + lam * first, total - lam * first
+    if whole == 4:
+        for t in range(c.shape[0]):
+            p = 1.0 + lam * c[t]
+            q = 1.0 - lam * c[t]
+            p *= p
+            q *= q
+            one += product[t] * (p * p)
+            other += product[t] * (q * q)
+        return one, other
+    one = term_sum(whole, zeta, lam, c, product, power)
+    other = term_sum(whole, zeta, -lam, c, product, power)
+    return one, other
 
 
 @subkernel

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
+from math import comb
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +39,10 @@ IndexArray = NDArray[np.int64]
 
 # Moments cost (ζ + 1)², pairs the square of the number of neighbours.
 MOMENTS_UP_TO = 8
+# Largest ζ whose terms are added up as polynomials in cos θ.
+SERIES_UP_TO = 6
+# An exponential that is another one's power up to this is multiplied, not computed.
+LARGEST_POWER = 31
 
 
 class CutoffTables(NamedTuple):
@@ -77,6 +83,10 @@ class PairTables(NamedTuple):
     whole_zeta: IndexArray  # ζ, or 0 where it isn't a whole number
     weight: FloatArray  # 2^(1−ζ) included
     out: IndexArray
+    # Per exponential: it is the one before times this power of its group's first; 0: on its own.
+    power: IndexArray
+    degree: IndexArray  # per exponential, largest ζ, or 0 where not all are whole and small
+    series: FloatArray  # (terms, SERIES_UP_TO + 1), weight · (1 + λc)^ζ as powers of c, where so
 
 
 class MomentTables(NamedTuple):
@@ -197,31 +207,38 @@ def _radial(placed: list[list[Placed]], radii: list[float], elements: int) -> Ra
 
 def _pairs(placed: list[list[Placed]], radii: list[float]) -> PairTables:
     groups: list[tuple[int, int, int, int, int]] = []
-    exponentials: list[tuple[float, float]] = []
+    exponentials: list[tuple[float, float, int, int]] = []
     rows: list[tuple[float, float, float, float, int]] = []
     group_first, exponential_first, term_first = [0], [0], [0]
     for terms in placed:
-        by_group: defaultdict[tuple[int, int, int, int], list[tuple[int, AngularTerm]]]
+        by_group: defaultdict[tuple[int, int, int, int, int], list[tuple[int, AngularTerm]]]
         by_group = defaultdict(list)
         for out, t in terms:
             if isinstance(t, AngularTerm) and not _by_moments(t):
-                key = (t.first, t.second, radii.index(t.cutoff), int(t.narrow))
+                shifted = int(t.rs != 0.0)
+                key = (t.first, t.second, radii.index(t.cutoff), int(t.narrow), shifted)
                 by_group[key].append((out, t))
         for key, members in sorted(by_group.items()):
             widths = sorted({(t.eta, t.rs) for _, t in members})
-            for width in widths:
+            powers = _powers([eta for eta, _ in widths])
+            for width, power in zip(widths, powers, strict=True):
+                # Both λ of one ζ stand next to each other.
+                same = sorted(
+                    (t.zeta, t.lam, t.weight, out) for out, t in members if (t.eta, t.rs) == width
+                )
                 rows += [
-                    (t.lam, t.zeta, _whole_zeta(t.zeta), t.weight * 2.0 ** (1.0 - t.zeta), out)
-                    for out, t in members
-                    if (t.eta, t.rs) == width
+                    (lam, zeta, _whole_zeta(zeta), weight * 2.0 ** (1.0 - zeta), out)
+                    for zeta, lam, weight, out in same
                 ]
-                exponentials.append(width)
+                largest = max(zeta for zeta, *_ in same)
+                small = all(_whole_zeta(zeta) for zeta, *_ in same) and largest <= SERIES_UP_TO
+                exponentials.append((*width, power, int(largest) if small else 0))
                 term_first.append(len(rows))
-            groups.append((*key, int(any(rs != 0.0 for _, rs in widths))))
+            groups.append(key)
             exponential_first.append(len(exponentials))
         group_first.append(len(groups))
-    firsts, seconds, cutoffs, narrow, shifted = (_whole(c) for c in _columns(groups, 5))
-    eta, rs = _columns(exponentials, 2)
+    firsts, seconds, cutoffs, narrow, shifts = (_whole(c) for c in _columns(groups, 5))
+    eta, rs, power, degree = _columns(exponentials, 4)
     lam, zeta, whole, weight, out = _columns(rows, 5)
     return PairTables(
         np.array(group_first, dtype=np.int64),
@@ -229,7 +246,7 @@ def _pairs(placed: list[list[Placed]], radii: list[float]) -> PairTables:
         seconds,
         cutoffs,
         narrow,
-        shifted,
+        shifts,
         np.array(exponential_first, dtype=np.int64),
         eta,
         rs,
@@ -239,7 +256,30 @@ def _pairs(placed: list[list[Placed]], radii: list[float]) -> PairTables:
         _whole(whole),
         weight,
         _whole(out),
+        _whole(power),
+        _whole(degree),
+        _series(lam, whole, weight),
     )
+
+
+def _powers(etas: Sequence[float]) -> list[int]:
+    """Return, for each η in rising order, (η − η before)/(first η), or 0 where not whole."""
+    powers = [0]
+    for before, eta in pairwise(etas):
+        ratio = (eta - before) / etas[0] if etas[0] > 0.0 else 0.0
+        whole = round(ratio) if 0.5 < ratio < LARGEST_POWER + 0.5 else 0
+        # Off by less than rounding, whatever the distances are.
+        powers.append(whole if abs(ratio - whole) < 1e-14 * ratio else 0)
+    return powers
+
+
+def _series(lam: FloatArray, whole: FloatArray, weight: FloatArray) -> FloatArray:
+    """Return weight · (1 + λc)^ζ as powers of c, shape (terms, SERIES_UP_TO + 1)."""
+    series = np.zeros((len(lam), SERIES_UP_TO + 1))
+    for row, (l, z, w) in zip(series, zip(lam, whole, weight, strict=True), strict=True):  # noqa: E741
+        if 1 <= z <= SERIES_UP_TO:
+            row[: int(z) + 1] = [w * comb(int(z), n) * l**n for n in range(int(z) + 1)]
+    return series
 
 
 def _moments(placed: list[list[Placed]], radii: list[float]) -> MomentTables:
