@@ -82,6 +82,7 @@ class UploadForm(forms.Form):
         label=gettext_lazy("Or a folder"),
         required=False,
         widget=ManyFilesInput({"multiple": True, "webkitdirectory": True}),
+        help_text=gettext_lazy("Other files in it are left out."),
     )
     name = forms.CharField(
         label=gettext_lazy("Name"),

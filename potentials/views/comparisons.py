@@ -32,6 +32,10 @@ def comparison(request: HttpRequest) -> HttpResponse:
     query = _query(found)
     context = {
         "found": found,
+        "groups": [
+            (group, [(row, list(zip(found.names, row.cells, strict=True))) for row in group.rows])
+            for group in found.groups
+        ],
         "unknown_words": count_words(found),
         "is_enough": len(found.potentials) >= LEAST,
         "offered": _offered(request, found) if len(found.potentials) < MOST else [],

@@ -63,9 +63,9 @@ def potential_upload(request: HttpRequest) -> HttpResponse:
                 return redirect("potentials:detail", public_id=row.public_id)
     context = {
         "form": form,
+        "file_fields": [form["files"], form["folder"]],
         "findings": form.findings,
         "may_create": may_create(request.user, request.lab),
-        "most_bytes": MOST_SENT,
     }
     status = 422 if request.method == "POST" else 200
     return render(request, "potentials/upload.html", context, status=status)
