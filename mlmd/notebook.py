@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from mlmd.analysis import RadialDistribution
 from mlmd.analysis.runs import FrameRange, trajectory_radial
 from mlmd.errors import InvalidInput
+from mlmd.external.gathering import Source, gather_frames, gather_vasp
 from mlmd.frame import Frame
 from mlmd.hdnnp import training
 from mlmd.hdnnp.training import Effort, TrainingResult, TrainingSpec, automatic_settings
@@ -37,7 +38,6 @@ from mlmd.md import Ensemble, MDResult, MDSettings, MDSpec, RunStatus, Stage, St
 from mlmd.md import launching as dynamics
 from mlmd.md.results import RESULT_FILE, SPEC_FILE, TRAJECTORY_FILE, collect
 from mlmd.md.thermo import read_thermo
-from mlmd.n2p2.gathering import Source, gather_frames, gather_vasp
 from mlmd.trajectory import TrajectoryReader
 
 

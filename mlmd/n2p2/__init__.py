@@ -5,11 +5,13 @@ n2p2: Singraber et al., doi:10.1021/acs.jctc.8b00770 and doi:10.1021/acs.jctc.8b
 """
 
 from mlmd.batch import Batch, BatchSystem, BatchTrouble
+from mlmd.external.pipeline import StepReport
+from mlmd.external.programs import Programs
+from mlmd.external.steps import ProgramFailed
 from mlmd.n2p2.launching import PROGRAMS, N2p2Spec, estimate_seconds, launch_of, prepare
-from mlmd.n2p2.outputs import LearningCurve, ProgramFailed, read_learning_curve
-from mlmd.n2p2.pipeline import N2p2, StepReport
+from mlmd.n2p2.outputs import LearningCurve, read_learning_curve
+from mlmd.n2p2.pipeline import N2p2
 from mlmd.n2p2.prediction import Predictions
-from mlmd.n2p2.programs import Programs
 from mlmd.n2p2.results import N2p2Result, collect
 from mlmd.n2p2.settings import EPOCHS, N2p2Settings, settings_from
 

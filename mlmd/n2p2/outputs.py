@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from mlmd.errors import InvalidInput, MlmdError
+from mlmd.errors import InvalidInput
+from mlmd.external.steps import Suite, complaints
 from mlmd.frame import FloatArray
 
 _EXTRAPOLATION = re.compile(
@@ -17,11 +18,6 @@ _EXTRAPOLATION = re.compile(
     r"SYMFUNC:\s*(\d+).*?VALUE:\s*(\S+)\s+MIN:\s*(\S+)\s+MAX:\s*(\S+)"
 )
 _ROW = re.compile(r"\brow=(\d+)")
-_TAIL = 20000  # characters of a log that are looked at for the reason of a failure
-
-
-class ProgramFailed(MlmdError):
-    """One of n2p2's programs, or the batch system, didn't do its work."""
 
 
 @dataclass(frozen=True)
@@ -164,16 +160,10 @@ def extrapolations(text: str) -> Iterator[Extrapolation]:
         )
 
 
-@dataclass(frozen=True)
-class _Complaint:
-    pattern: re.Pattern[str]
-    words: str
-    action: str
-
-
-_COMPLAINTS = tuple(
-    _Complaint(re.compile(pattern, re.IGNORECASE | re.MULTILINE), words, action)
-    for pattern, words, action in (
+N2P2 = Suite(
+    "n2p2",
+    "mlmd.hdnnp.training needs no n2p2.",
+    complaints(
         (r'Could not open file: "?([^"\n]+?)"?\.?\s*$', "{1} is missing",
          "Run the steps before it, in this folder."),
         (r'Element "([^"]+)" unknown', "{1} is no element of input.nn",
@@ -189,36 +179,9 @@ _COMPLAINTS = tuple(
          "Run the scaling again."),
         (r"Unknown keyword in structure specification|unknown keyword \"|Unexpected file content",
          "input.data holds what this n2p2 can't read", "Call write_data(force=True)."),
-        (r"terminated by signal 9|Killed|bad_alloc|oom-kill", "not enough memory",
-         "Take fewer frames or functions, or more nodes."),
-        (r"not enough slots", "fewer free cores than MPI processes", "Ask for fewer processes."),
-        (r"DUE TO TIME LIMIT|exceeded.{0,20}walltime", "the time limit was reached", "Ask for more time."),
         (r"no epoch of learning-curve.out has finite errors", "the errors became NaN",
          "Look for a constant symmetry function, wrong units, or atoms too close; a smaller "
          "spread of inputs or weight of forces helps."),
-        (r"command not found|No such file or directory|cannot execute", "the program isn't there",
-         "Give the folder of n2p2's programs, or a container image."),
-    )
+    ),
 )  # fmt: skip
-
-
-def failure(program: str, logs: Sequence[Path], code: int) -> ProgramFailed:
-    """Return what to tell about a program that failed.
-
-    Args:
-        program: its name.
-        logs: what was printed, oldest first; those that aren't there are passed over.
-        code: its exit status.
-    """
-    written = [log for log in logs if log.is_file()]
-    parts = (log.read_text(encoding="utf-8", errors="replace")[-_TAIL:] for log in written)
-    text = "\n".join(parts)
-    for complaint in _COMPLAINTS:
-        matches = list(complaint.pattern.finditer(text))
-        if matches:
-            words = complaint.words.format(matches[-1][0], *matches[-1].groups())
-            return ProgramFailed(f"{program}: {words}. {complaint.action}".strip())
-    lines = [line for line in text.splitlines() if line.strip(" *-\t")]
-    last = f" Last line: {lines[-1].strip()[:200]}" if lines else ""
-    names = " and ".join(log.name for log in written) or "its folder"
-    return ProgramFailed(f"{program}: it ended with status {code}, see {names}.{last}")
+"""n2p2's programs and what they complain of."""

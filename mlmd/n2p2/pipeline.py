@@ -17,60 +17,32 @@ so a script can be stopped and started again.
 
 from __future__ import annotations
 
-import hashlib
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
-from mlmd.batch import Batch, BatchRun, BatchSystem, BatchTrouble
+from mlmd.batch import Batch
 from mlmd.errors import InvalidInput
+from mlmd.external.gathering import Source, gather_frames
+from mlmd.external.pipeline import Pipeline, StepReport, Told, digest
+from mlmd.external.programs import Programs
+from mlmd.external.steps import Step
+from mlmd.external.storing import Store
+from mlmd.frame import Frame
 from mlmd.hdnnp.files import INPUT
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.settings_file import read_lines
 from mlmd.n2p2.data import TrainingData, prepare_data
-from mlmd.n2p2.gathering import Source, gather_frames, gather_vasp
 from mlmd.n2p2.input_files import CURVE, DATA, NORMALISATION, write_data, write_input
-from mlmd.n2p2.outputs import LearningCurve, read_learning_curve
+from mlmd.n2p2.outputs import N2P2, LearningCurve, read_learning_curve
 from mlmd.n2p2.prediction import Predictions, predict_frames
-from mlmd.n2p2.programs import Programs, run_step
-from mlmd.n2p2.results import (
-    N2p2Result,
-    best_potential,
-    collect,
-    write_spec,
-)
+from mlmd.n2p2.results import N2p2Result, best_potential, collect, write_spec
 from mlmd.n2p2.settings import N2p2Settings, settings_from
 from mlmd.n2p2.steps import StepName, steps_for
-from mlmd.n2p2.storing import Store, step_document, store_document
-from mlmd.runs import read_json, write_json_atomic
-
-STATE_FILE = "n2p2-steps.json"
-Told = Callable[[float, str], object]
+from mlmd.n2p2.storing import step_document
 
 
-@dataclass(frozen=True)
-class StepReport:
-    """What a call did.
-
-    Args:
-        name: of the step.
-        done: False where everything was there already.
-        seconds: how long it took.
-        queue_id: number of the run in the batch system; empty where it ran here.
-        document: id of the stored document; empty where nothing was stored.
-    """
-
-    name: str
-    done: bool
-    seconds: float = 0.0
-    queue_id: str = ""
-    document: str = ""
-
-
-class N2p2:
+class N2p2(Pipeline[N2p2Settings, TrainingData]):
     """A training with n2p2 in one folder.
 
     Args:
@@ -88,6 +60,8 @@ class N2p2:
         InvalidInput: unknown settings.
     """
 
+    suite = N2P2
+
     def __init__(
         self,
         source: Source,
@@ -100,41 +74,11 @@ class N2p2:
         told: Told | None = None,
         **changes: Any,
     ) -> None:
-        self.folder = Path(workdir)
-        self.programs = programs or Programs()
-        self.batch = _as_batch(batch)
-        self.store = store
-        self._settings = with_changes(settings or N2p2Settings(), changes)
-        self._source = source
-        self._told = told or _Printer()
+        chosen = with_changes(settings or N2p2Settings(), changes)
+        super().__init__(source, workdir, chosen, programs, batch, store, told)
 
-    @classmethod
-    def from_vasp(cls, folder: Path | str, workdir: Path | str, **options: Any) -> Self:
-        """Train on every vasprun.xml below a folder, at any depth, compressed or not.
-
-        Args:
-            folder: where to look.
-            workdir: as of `N2p2`.
-            **options: as of `N2p2`.
-        """
-        return cls(gather_vasp(Path(folder)), workdir, **options)
-
-    @property
-    def settings(self) -> N2p2Settings:
-        """The settings of this training."""
-        return self._settings
-
-    @cached_property
-    def data(self) -> TrainingData:
-        """The frames as n2p2 gets them, with functions, energies of atoms, and warnings.
-
-        Raises:
-            InvalidInput: no frame can be used.
-        """
-        data = prepare_data(self._settings, gather_frames(self._source))
-        for notice in data.notices:
-            self._told(0.0, f"note: {notice.text}")
-        return data
+    def _prepared(self, frames: list[Frame]) -> TrainingData:
+        return prepare_data(self.settings, frames)
 
     def write_nn(self, *, force: bool = False) -> StepReport:
         """Write ``input.nn``; one that was written from the same data and settings stays.
@@ -217,87 +161,36 @@ class N2p2:
         self.write_nn()
         self.write_data()
 
-    def _write(
-        self, step: str, name: str, write: Callable[[TrainingData, Path], None], force: bool
-    ) -> StepReport:
-        self.folder.mkdir(parents=True, exist_ok=True)
-        key = _digest(repr(self._settings), self.data.sha256)
-        if not force and (self.folder / name).is_file() and self._noted(step).get("key") == key:
-            return StepReport(step, done=False)
-        write(self.data, self.folder)
-        self._note(step, {"key": key})
-        return StepReport(step, done=True)
+    def _step(self, name: str, processes: int) -> Step:
+        return steps_for(self.data, self.folder, processes)[StepName(name)]
 
-    def _run(
-        self,
-        name: StepName,
-        *,
-        batch: Batch | str | None = None,
-        programs: Programs | None = None,
-        store: Store | None = None,
-    ) -> StepReport:
-        chosen = _as_batch(batch) or self.batch
-        programs = programs or self.programs
-        processes = chosen.total_processes if chosen else programs.processes
-        step = steps_for(self.data, self.folder, processes)[name]
-        missing = [needed for needed in step.needs if not (self.folder / needed).is_file()]
-        if missing:
-            raise InvalidInput(
-                f"{step.program} in {self.folder}", f"no {missing[0]}", "it",
-                "Run the steps before it.",
-            )  # fmt: skip
-        key = _digest(name, *(_file_digest(self.folder / needed, name) for needed in step.needs))
-        noted = self._noted(name)
-        there = all((self.folder / left).is_file() for left in step.leaves)
-        if noted.get("key") == key and noted.get("done") and there:
-            return StepReport(name, done=False)
-        if chosen:
-            self._check_waiting(chosen, name, key, noted)
-        self._note(name, {"key": key, "done": False})
-        begin = time.monotonic()
-        number = run_step(step, self.folder, programs, chosen, lambda n: self._tell(name, n))
-        seconds = round(time.monotonic() - begin, 2)
-        self._note(name, {"key": key, "done": True, "seconds": seconds, "queue_id": number})
-        self._told(1.0, f"{step.program} finished")
-        document = ""
-        target = self.store if store is None else store
-        if target is not None:
-            document = store_document(
-                step_document(name, self.data, self.folder, seconds, number), target
-            )
-        return StepReport(name, True, seconds, number, document)
+    def _document(self, name: str, seconds: float, queue_id: str) -> Mapping[str, Any]:
+        return step_document(StepName(name), self.data, self.folder, seconds, queue_id)
 
-    def _check_waiting(self, batch: Batch, name: StepName, key: str, noted: dict[str, Any]) -> None:
-        run = BatchRun(batch, self.folder, f"n2p2-{name.value}")
-        if run.is_submitted and noted.get("key") != key:
-            raise BatchTrouble(
-                f"{name.value}: run {run.id} with other inputs is still noted in {self.folder}. "
-                "Cancel it and remove its n2p2-*.job.* files, or take another folder."
-            )
+    def _digest_of(self, path: Path, step: str) -> str:
+        """Return a hash of what counts in a file.
 
-    def _tell(self, name: StepName, number: str) -> None:
-        where = f" (run {number})" if number else ""
-        if name is StepName.TRAIN and (self.folder / CURVE).is_file():
-            try:
-                curve = self.learning_curve()
-            except InvalidInput:
-                return  # its header isn't complete yet
-            if len(curve):
-                epoch, epochs = int(curve.epoch[-1]), self._settings.epochs
-                words = f"epoch {epoch} of {epochs}: {1000 * curve.energy_train[-1]:.3g} meV/atom"
-                self._told(min(epoch / epochs, 1.0), f"{words}{where}")
-                return
-        self._told(0.0, f"{name.value} is running{where}")
+        Comments of ``input.nn`` don't; its normalisation doesn't for nnp-norm, which writes it.
+        """
+        if path.name != INPUT:
+            return super()._digest_of(path, step)
+        lines = [" ".join(line.split("#", 1)[0].split()) for line in read_lines(path)]
+        if step == StepName.NORMALIZE:
+            lines = [line for line in lines if line.split(" ")[0] not in NORMALISATION]
+        return digest(*filter(None, lines))
 
-    def _noted(self, step: str) -> dict[str, Any]:
-        path = self.folder / STATE_FILE
-        found: dict[str, Any] = read_json(path).get(step, {}) if path.is_file() else {}
-        return found
-
-    def _note(self, step: str, values: dict[str, Any]) -> None:
-        path = self.folder / STATE_FILE
-        content = read_json(path) if path.is_file() else {}
-        write_json_atomic(path, {**content, step: values})
+    def _state(self, name: str) -> tuple[float, str] | None:
+        if name != StepName.TRAIN or not (self.folder / CURVE).is_file():
+            return None
+        try:
+            curve = self.learning_curve()
+        except InvalidInput:
+            return None  # its header isn't complete yet
+        if not len(curve):
+            return None
+        epoch, epochs = int(curve.epoch[-1]), self.settings.epochs
+        words = f"epoch {epoch} of {epochs}: {1000 * curve.energy_train[-1]:.3g} meV/atom"
+        return min(epoch / epochs, 1.0), words
 
 
 def with_changes(settings: N2p2Settings, changes: dict[str, Any]) -> N2p2Settings:
@@ -307,36 +200,3 @@ def with_changes(settings: N2p2Settings, changes: dict[str, Any]) -> N2p2Setting
         InvalidInput: an unknown name or a wrong value.
     """
     return settings_from({**vars(settings), **changes})
-
-
-def _as_batch(batch: Batch | str | None) -> Batch | None:
-    return Batch(BatchSystem(batch)) if isinstance(batch, str) else batch
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-def _file_digest(path: Path, step: StepName) -> str:
-    """Return a hash of what counts in a file.
-
-    Comments of ``input.nn`` don't; its normalisation doesn't for nnp-norm, which writes it.
-    """
-    if path.name != INPUT:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
-    lines = [" ".join(line.split("#", 1)[0].split()) for line in read_lines(path)]
-    if step is StepName.NORMALIZE:
-        lines = [line for line in lines if line.split(" ")[0] not in NORMALISATION]
-    return _digest(*filter(None, lines))
-
-
-class _Printer:
-    """Prints progress, each line once."""
-
-    def __init__(self) -> None:
-        self._last = ""
-
-    def __call__(self, fraction: float, words: str) -> None:
-        if words != self._last:
-            self._last = words
-            print(f"{100 * fraction:5.1f} %  {words}", flush=True)

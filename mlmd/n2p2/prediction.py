@@ -11,13 +11,14 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from mlmd.errors import InvalidInput
+from mlmd.external.programs import Programs, run_step
+from mlmd.external.steps import Step
 from mlmd.frame import FloatArray, Frame
 from mlmd.hdnnp.training import POTENTIAL_FOLDER
 from mlmd.launch import Command
 from mlmd.n2p2.input_files import DATA, structure_text
-from mlmd.n2p2.outputs import Extrapolation, extrapolations, read_columns
-from mlmd.n2p2.programs import Programs, run_step
-from mlmd.n2p2.steps import Step, StepName
+from mlmd.n2p2.outputs import N2P2, Extrapolation, extrapolations, read_columns
+from mlmd.n2p2.steps import StepName
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def predict_frames(frames: Sequence[Frame], folder: Path, programs: Programs) ->
         shutil.copytree(folder / POTENTIAL_FOLDER, place, dirs_exist_ok=True)
         for row, frame in enumerate(frames):
             (place / DATA).write_text(structure_text(_labelled(frame), row), encoding="utf-8")
-            run_step(step, place, programs, None, lambda number: None)
+            run_step(N2P2, step, place, programs)
             energies.append(_column(place / "energy.out", ("Ennp",))[0, 0])
             forces.append(_column(place / "nnforces.out", ("fx", "fy", "fz")))
             text = (place / "nnp-predict.out").read_text(encoding="utf-8", errors="replace")

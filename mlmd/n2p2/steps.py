@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from mlmd.external.steps import Step
 from mlmd.hdnnp.files import INPUT, SCALING, weights_name
 from mlmd.launch import Command
 from mlmd.n2p2.data import TrainingData
@@ -24,28 +24,6 @@ class StepName(StrEnum):
     SCALING = "scaling"
     TRAIN = "train"
     PREDICT = "predict"
-
-
-@dataclass(frozen=True)
-class Step:
-    """One step: programs that run one after another.
-
-    Args:
-        name: which one.
-        commands: of the step.
-        needs: files that decide what comes out.
-        leaves: files that are there afterwards; glob patterns.
-    """
-
-    name: StepName
-    commands: tuple[Command, ...]
-    needs: tuple[str, ...]
-    leaves: tuple[str, ...]
-
-    @property
-    def program(self) -> str:
-        """The n2p2 program, for messages."""
-        return self.commands[0].argv[0]
 
 
 def steps_for(data: TrainingData, folder: Path, processes: int) -> dict[StepName, Step]:

@@ -12,9 +12,9 @@ from ase.build import bulk
 from mlmd import hold, ramp, simulate, train
 from mlmd.data import silicon_frames
 from mlmd.errors import InvalidInput
+from mlmd.external.gathering import gather_vasp
 from mlmd.frame import Frame
 from mlmd.md import Ensemble, StageKind
-from mlmd.n2p2.gathering import gather_vasp
 from tests.mlmd.formats.vasprun_frames import vasprun_of
 
 SMALL = {"epochs": 2, "hidden_nodes": "6", "stress_weight": 0.0}

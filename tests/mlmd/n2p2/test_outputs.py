@@ -9,7 +9,7 @@ import pytest
 
 from mlmd.errors import InvalidInput
 from mlmd.n2p2 import read_learning_curve
-from mlmd.n2p2.outputs import extrapolations, failure
+from mlmd.n2p2.outputs import N2P2, extrapolations
 
 
 @pytest.mark.parametrize(
@@ -79,6 +79,6 @@ def test_extrapolation_warnings_are_numbers() -> None:
 )
 def test_complaints_are_put_in_words(text: str, words: str, tmp_path: Path) -> None:
     (tmp_path / "log").write_text(text)
-    error = failure("nnp-train", [tmp_path / "log"], 134)
+    error = N2P2.failure("nnp-train", [tmp_path / "log"], 134)
     assert str(error).startswith("nnp-train: ")
     assert words in str(error)

@@ -17,13 +17,13 @@ import mlmd
 from mlmd.data import silicon_frames
 from mlmd.documents import frame_to_document
 from mlmd.errors import InvalidInput
+from mlmd.external.gathering import gather_vasp
 from mlmd.formats import read_frames, write_frames
 from mlmd.frame import Frame
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.training import load_parity
 from mlmd.n2p2 import Batch, BatchSystem, N2p2, ProgramFailed, Programs
-from mlmd.n2p2.gathering import gather_vasp
 from tests.mlmd.formats.vasprun_files import vasprun
 from tests.mlmd.n2p2.random_potential import potential_for
 from tests.mlmd.training.materials import crystal, label

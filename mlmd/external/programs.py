@@ -1,4 +1,4 @@
-"""Where n2p2's programs are, and running them: directly, or through a batch system."""
+"""Where programs are, and running them: directly, or through a batch system."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ from pathlib import Path
 
 from mlmd.batch import Batch, BatchRun
 from mlmd.errors import InvalidInput
+from mlmd.external.steps import Step, Suite
 from mlmd.launch import Command
-from mlmd.n2p2.outputs import failure
-from mlmd.n2p2.steps import Step
 
 _LOOK = 0.5  # s between two looks at a program that runs
 _STOP = 10.0  # s that a program gets to end
@@ -22,10 +21,10 @@ _STOP = 10.0  # s that a program gets to end
 
 @dataclass(frozen=True)
 class Programs:
-    """Where n2p2's programs are and how they start.
+    """Where the programs of a suite are and how they start.
 
     Args:
-        folder: that holds nnp-train and the others; None to find them on PATH.
+        folder: that holds them; None to find them on PATH.
         image: container image that holds them; empty for none.
         container: program that starts the image, with its options.
         processes: of MPI.
@@ -40,7 +39,7 @@ class Programs:
 
     def __post_init__(self) -> None:
         if self.processes < 1:
-            raise InvalidInput("n2p2 programs: processes", str(self.processes), "at least 1")
+            raise InvalidInput("programs: processes", str(self.processes), "at least 1")
 
     def argv(self, command: Command, processes: int) -> list[str]:
         """Return the words that start a command."""
@@ -57,8 +56,12 @@ class Programs:
         words = shlex.join(self.argv(command, processes))
         return f"{words} > {shlex.quote(command.stdout)} 2>&1" if command.stdout else words
 
-    def require(self, program: str) -> None:
+    def require(self, program: str, suite: Suite) -> None:
         """Refuse to start what isn't there.
+
+        Args:
+            program: its name.
+            suite: that it belongs to.
 
         Raises:
             InvalidInput: says where it was looked for and what else can be done.
@@ -73,21 +76,23 @@ class Programs:
             raise InvalidInput(
                 name,
                 "no such program",
-                "n2p2's programs on PATH, in a folder, or in a container image",
-                "Give Programs(folder=…) or Programs(image=…); mlmd.hdnnp.training needs no n2p2.",
+                f"{suite.name}'s programs on PATH, in a folder, or in a container image",
+                f"Give Programs(folder=…) or Programs(image=…); {suite.instead}",
             )
 
 
 def run_step(
+    suite: Suite,
     step: Step,
     folder: Path,
     programs: Programs,
-    batch: Batch | None,
-    told: Callable[[str], object],
+    batch: Batch | None = None,
+    told: Callable[[str], object] = lambda number: None,
 ) -> str:
     """Run the programs of a step to their end; return the queue's number, empty without a batch.
 
     Args:
+        suite: that the programs belong to.
         step: what to run.
         folder: run directory.
         programs: where they are.
@@ -100,15 +105,36 @@ def run_step(
         BatchTrouble: the batch system refused or lost the run.
     """
     if batch is not None:
-        return _run_in_batch(step, folder, programs, batch, told)
-    programs.require(step.program)
+        return _run_in_batch(suite, step, folder, programs, batch, told)
+    programs.require(step.program, suite)
+    _clear(step, folder)
     for command in step.commands:
         log = folder / (command.stdout or f"{step.name}.log")
         argv = programs.argv(command, programs.processes)
         code = _run_here(argv, folder, log, lambda: told(""))
         if code != 0:
-            raise failure(command.argv[0] if command.argv[0] != "sh" else step.program, [log], code)
+            name = command.argv[0] if command.argv[0] != "sh" else step.program
+            raise suite.failure(name, [log], code)
+    _check_finished(suite, step, folder, [])
     return ""
+
+
+def _clear(step: Step, folder: Path) -> None:
+    for pattern in step.clears:
+        for path in folder.glob(pattern):
+            path.unlink()
+
+
+def _check_finished(suite: Suite, step: Step, folder: Path, more: list[Path]) -> None:
+    """Refuse a step whose programs gave up without saying so by their status."""
+    logs = [folder / command.stdout for command in step.commands if command.stdout]
+    if not step.finished:
+        return
+    text = "".join(
+        log.read_text(encoding="utf-8", errors="replace") for log in logs if log.is_file()
+    )
+    if step.finished not in text or not all((folder / name).is_file() for name in step.leaves):
+        raise suite.failure(step.program, [*logs, *more], 0)
 
 
 def _run_here(argv: list[str], folder: Path, log: Path, told: Callable[[], object]) -> int:
@@ -138,17 +164,29 @@ def _run_here(argv: list[str], folder: Path, log: Path, told: Callable[[], objec
 
 
 def _run_in_batch(
-    step: Step, folder: Path, programs: Programs, batch: Batch, told: Callable[[str], object]
+    suite: Suite,
+    step: Step,
+    folder: Path,
+    programs: Programs,
+    batch: Batch,
+    told: Callable[[str], object],
 ) -> str:
-    run = BatchRun(batch, folder, f"n2p2-{step.name.value}")
+    run = batch_run(suite, step.name, folder, batch)
     if not run.is_submitted:
+        _clear(step, folder)
         run.submit([programs.line(command, batch.total_processes) for command in step.commands])
     code = run.wait(told)
     number = run.id
     if code != 0:
         logs = [folder / command.stdout for command in step.commands if command.stdout]
-        error = failure(step.program, [*logs, run.log], code)
+        error = suite.failure(step.program, [*logs, run.log], code)
         run.forget()
         raise error
     run.forget()
+    _check_finished(suite, step, folder, [run.log])
     return number
+
+
+def batch_run(suite: Suite, name: str, folder: Path, batch: Batch) -> BatchRun:
+    """Return the run of a step in a batch system, new or known."""
+    return BatchRun(batch, folder, f"{suite.name}-{name}")

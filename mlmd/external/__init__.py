@@ -1,0 +1,1 @@
+"""Programs of others that train potentials, run step by step: here, with MPI, or in a batch system."""
