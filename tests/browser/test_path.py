@@ -138,4 +138,4 @@ def _ask_the_api(page: Any, site: Site) -> None:
         f"{site.url}/api/v1/potentials/", headers={"Authorization": f"Bearer {secret}"}
     )
     found = json.load(urllib.request.urlopen(request))  # noqa: S310
-    assert [row["name"] for row in found["results"]] == ["Silicon by browser"]
+    assert "Silicon by browser" in [row["name"] for row in found["results"]]
