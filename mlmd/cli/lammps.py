@@ -8,6 +8,7 @@ from pathlib import Path
 from mlmd.cli.md import describe_result
 from mlmd.cli.output import print_json
 from mlmd.lammps.finishing import finish
+from mlmd.lammps.words import explain
 from mlmd.md.guard import BlowUp
 from mlmd.md.results import RunStatus
 from mlmd.runs import EXIT_TIME_LIMIT, Stopped
@@ -35,12 +36,8 @@ def run(arguments: argparse.Namespace) -> int:
     """
     result = finish(arguments.run_dir)
     if result.status is RunStatus.FAILED:
-        raise BlowUp(
-            f"step {result.steps}",
-            f"LAMMPS gave up: {result.error}",
-            f"{result.total_steps} steps",
-            "Take a smaller time step, relax the structure first, or train with such structures.",
-        )
+        found, advice = explain(result.error)
+        raise BlowUp(f"step {result.steps}", found, f"{result.total_steps} steps", advice)
     if result.status is RunStatus.STOPPED:
         raise Stopped(
             EXIT_TIME_LIMIT,

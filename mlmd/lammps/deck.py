@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from mlmd.errors import InvalidInput
 from mlmd.lammps.frame_of_reference import ReferenceFrame
@@ -31,7 +31,7 @@ GPA_IN_BAR = 1.0 / (EV_PER_A3_IN_GPA * BAR)
 _LARGEST_SEED = 900_000_000  # of LAMMPS' random numbers
 _IDS_PER_LINE = 12
 # Columns of the log; `mlmd.lammps.log` reads them by these names.
-THERMO = ("step", "temp", "pe", "ke", "etotal", "econserve", "press", "density", "vol")
+THERMO = ("step", "temp", "pe", "ke", "etotal", "econserve", "press", "density", "vol", "spcpu")
 
 
 def atom_types(system: System) -> tuple[str, ...]:
@@ -51,13 +51,22 @@ def atom_types(system: System) -> tuple[str, ...]:
     return tuple(chemical_symbols[number] for number in np.unique(system.numbers))
 
 
-def data_file(system: System, frame: ReferenceFrame) -> str:
-    """Return the structure with its velocities as LAMMPS data, units metal."""
-    kinds, types = np.unique(system.numbers, return_inverse=True)
+def data_file(system: System, frame: ReferenceFrame, elements: Sequence[str] = ()) -> str:
+    """Return the structure with its velocities as LAMMPS data, units metal.
+
+    Args:
+        system: atoms in motion.
+        frame: how they lie in LAMMPS' box.
+        elements: of the atom types; empty for those that the structure has, by atomic number.
+    """
+    elements = tuple(elements) or atom_types(system)
+    kinds = np.array([atomic_numbers[symbol] for symbol in elements])
+    order = np.argsort(kinds)
+    types = order[np.searchsorted(kinds, system.numbers, sorter=order)]
     positions = frame.to_box(system.positions)
     velocities = frame.to_box(system.velocities) * FS_PER_PS
     low, high = frame.origin, frame.origin + np.diag(frame.box)
-    masses = {k: system.inertia[system.numbers == k][0, 0] / AMU_A2_PER_FS2 for k in kinds}
+    masses = {k: _mass(system, k) for k in kinds}
     lines = [
         "A structure for LAMMPS, units metal",
         "",
@@ -113,8 +122,9 @@ def input_file(
     Raises:
         InvalidInput: something that LAMMPS can't do as asked.
     """
-    types = atom_types(system)
-    _check_known(types, pair_style)
+    present = atom_types(system)
+    _check_known(present, pair_style)
+    types = pair_style.types or present
     return "\n".join(
         [
             "# Written from the settings of a run; units metal: Å, eV, ps, bar.",
@@ -141,6 +151,12 @@ def input_file(
             "",
         ]
     )
+
+
+def _mass(system: System, number: int) -> float:
+    """Return the mass of an element, amu: the structure's own, or the usual one if it has none."""
+    own = system.inertia[system.numbers == number]
+    return float(own[0, 0] / AMU_A2_PER_FS2) if len(own) else float(atomic_masses[number])
 
 
 def _check_known(types: Sequence[str], pair_style: PairStyle) -> None:

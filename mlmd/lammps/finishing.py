@@ -13,6 +13,7 @@ from mlmd.lammps.dump import DumpFrame, read_dump
 from mlmd.lammps.frame_of_reference import ReferenceFrame, reference_frame
 from mlmd.lammps.launching import start
 from mlmd.lammps.log import LammpsLog, read_log
+from mlmd.lammps.words import explain
 from mlmd.md.extrapolation import ExtrapolationLog
 from mlmd.md.launching import STRUCTURE_FILE, read_structure
 from mlmd.md.observers import analyse_trajectory
@@ -30,6 +31,9 @@ from mlmd.md.system import System
 from mlmd.md.thermo import ThermoLog, ThermoRow
 from mlmd.runs import Progress, read_json, write_json_atomic
 from mlmd.trajectory import TrajectoryFrame, TrajectoryReader, TrajectoryWriter
+
+_NO_ROW = "no row of the thermodynamic table"
+_DID_IT_START = "Did LAMMPS start at all? The run's log says it."
 
 
 def finish(run_dir: str | Path) -> MDResult:
@@ -51,12 +55,8 @@ def finish(run_dir: str | Path) -> MDResult:
     settings = read_settings(folder)
     log = read_log(folder, settings)
     if not log.rows:
-        raise InvalidInput(
-            str(folder / LOG_FILE),
-            log.error or "no row of the thermodynamic table",
-            "the log of a run that began",
-            "Does LAMMPS have the pair style? `lmp -h` lists those that were built in.",
-        )
+        found, advice = explain(log.error) if log.error else (_NO_ROW, _DID_IT_START)
+        raise InvalidInput(str(folder / LOG_FILE), found, "the log of a run that began", advice)
     atoms = read_structure(folder / STRUCTURE_FILE)
     system = start(settings, atoms)
     with ThermoLog(folder) as thermo:

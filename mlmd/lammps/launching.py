@@ -21,7 +21,7 @@ from mlmd.lammps.deck import (
 from mlmd.lammps.frame_of_reference import reference_frame
 from mlmd.lammps.pair_styles import PairStyle
 from mlmd.launch import Command, Launch, Resources
-from mlmd.md.forces import PlainEvaluation
+from mlmd.md.forces import NoForces
 from mlmd.md.launching import STRUCTURE_FILE, write_structure
 from mlmd.md.results import (
     COORDINATION_FILE,
@@ -84,7 +84,7 @@ def prepare(spec: LammpsSpec, run_dir: str | Path) -> Launch:
     walltime = max(spec.resources.walltime_s - MARGIN_S, spec.resources.walltime_s // 2)
     deck = input_file(settings, system, spec.pair_style, walltime)
     write_bytes_atomic(folder / INPUT_FILE, deck.encode())
-    write_bytes_atomic(folder / DATA_FILE, data_file(system, frame).encode())
+    write_bytes_atomic(folder / DATA_FILE, data_file(system, frame, spec.pair_style.types).encode())
     for name, content in spec.files.items():
         write_bytes_atomic(folder / Path(name).name, content)
     write_structure(spec.atoms, folder / STRUCTURE_FILE)
@@ -114,15 +114,8 @@ def launch_of(resources: Resources) -> Launch:
 
 def start(settings: MDSettings, atoms: Atoms) -> System:
     """Return the system that the run begins with."""
-    system = system_from_atoms(atoms, _Nothing())
+    system = system_from_atoms(atoms, NoForces())
     if settings.velocities == Velocities.DRAW:
         rng = np.random.Generator(np.random.PCG64(settings.seed))
         draw_velocities(system, settings.stages[0].temperature_start, rng)
     return system
-
-
-class _Nothing:
-    """Stands where a potential would: here LAMMPS has it."""
-
-    def compute(self, *_: object) -> PlainEvaluation:
-        raise NotImplementedError("LAMMPS evaluates this system")

@@ -7,6 +7,7 @@ https://docs.lammps.org/pair_hdnnp.html.
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,10 +18,22 @@ from mlmd.md.thermo import ThermoRow
 from mlmd.units import BAR, EV_PER_A3_IN_GPA
 
 # How the log heads the columns that the deck asks for.
-_HEADS = ("Step", "Temp", "PotEng", "KinEng", "TotEng", "Econserve", "Press", "Density", "Volume")
+_HEADS = (
+    "Step",
+    "Temp",
+    "PotEng",
+    "KinEng",
+    "TotEng",
+    "Econserve",
+    "Press",
+    "Density",
+    "Volume",
+    "S/CPU",
+)
 _COLUMN = dict(zip(_HEADS, THERMO, strict=True))
 _LOOP = re.compile(r"Loop time of (\S+) on \d+ procs? for (\d+) steps")
 _EXTRAPOLATIONS = re.compile(r"### NNP EW SUMMARY ### TS:\s*(\d+) EW\s*(\d+)")
+_RECENT = 10  # rows that the present speed is taken from
 _BAR_IN_GPA = BAR * EV_PER_A3_IN_GPA
 
 
@@ -35,6 +48,7 @@ class LammpsLog:
         extrapolations: step and count since the summary before.
         error: the line by which LAMMPS gave up; empty otherwise.
         warnings: LAMMPS' own, each once.
+        speeds: steps per second between the last few rows.
     """
 
     rows: list[ThermoRow] = field(default_factory=list)
@@ -42,11 +56,17 @@ class LammpsLog:
     extrapolations: list[tuple[int, int]] = field(default_factory=list)
     error: str = ""
     warnings: list[str] = field(default_factory=list)
+    speeds: deque[float] = field(default_factory=lambda: deque(maxlen=_RECENT))
 
     @property
     def step(self) -> int:
         """The last step in the table; 0 where there is none."""
         return self.rows[-1].step if self.rows else 0
+
+    @property
+    def steps_per_second(self) -> float:
+        """Lately; 0 where nothing is known."""
+        return sum(self.speeds) / len(self.speeds) if self.speeds else 0.0
 
 
 def read_log(run_dir: str | Path, settings: MDSettings) -> LammpsLog:
@@ -108,6 +128,8 @@ def _add(
     # A going-on run repeats what was lost since its state, warnings included.
     log.extrapolations = [entry for entry in log.extrapolations if entry[0] <= step]
     log.rows.append(_row(values, step, stage, settings))
+    if values.get("spcpu", 0.0) > 0:  # a loop's first row has none
+        log.speeds.append(values["spcpu"])
 
 
 def _row(values: dict[str, float], step: int, stage: int, settings: MDSettings) -> ThermoRow:

@@ -26,11 +26,14 @@ class PairStyle:
         style: the line ``pair_style …``.
         coefficients: element of each atom type → the lines ``pair_coeff …``.
         elements: symbols that it knows.
+        types: element of each atom type that the lines count on, whatever the structure has;
+            empty where they take the types of the structure.
     """
 
     style: str
     coefficients: Callable[[Sequence[str]], tuple[str, ...]]
     elements: tuple[str, ...]
+    types: tuple[str, ...] = ()
 
     def lines(self, types: Sequence[str]) -> tuple[str, ...]:
         """Return all lines for atom types of these elements."""

@@ -94,6 +94,20 @@ class PlainEvaluation:
     extrapolations: NDArray[Any] = field(default_factory=lambda: np.empty(0, EXTRAPOLATION))
 
 
+class NoForces:
+    """Atoms that don't feel each other: an ideal gas, or those that another program moves."""
+
+    def compute(
+        self,
+        numbers: NDArray[Any],
+        positions: FloatArray,
+        cell: FloatArray,
+        pbc: tuple[bool, bool, bool],
+    ) -> PlainEvaluation:
+        """Return zeros for positions (N, 3) and cell (3, 3), both Å."""
+        return PlainEvaluation(0.0, np.zeros_like(positions), np.zeros((3, 3)))
+
+
 class CalculatorForces:
     """Lets an ASE calculator drive the dynamics.
 
