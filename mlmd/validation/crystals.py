@@ -1,0 +1,203 @@
+"""The crystals that a potential is tried on, found in the data it was made from."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from mlmd.documents import compat_key
+from mlmd.documents.formula import element_counts, formula_reduced
+from mlmd.errors import InvalidInput
+from mlmd.frame import FloatArray, Frame
+from mlmd.structure import build_bulk
+from mlmd.validation.report import MaterialSummary
+from mlmd.validation.symmetry import LOOSE, StandardCell, same_crystal, standard_cell
+
+TEACHER, ELEMENT = "teacher data", "reference state of the element"
+_SAME_ENERGY = 0.005  # eV/atom: a smaller cell is preferred to an energy this much lower
+_CALM = 0.05  # eV/Å: forces of a relaxed crystal
+_STRAINED = 1.0  # eV/Å: forces of a crystal whose cell alone was scaled
+_PRECISION = 0.01  # Å: of relaxed coordinates in a file
+_VACUUM = 6.0  # Å: a wider gap is a surface or a molecule in a box; layered crystals have less
+
+
+@dataclass(frozen=True)
+class TeacherCurve:
+    """The same crystal at several volumes, as the teacher has it.
+
+    Args:
+        volumes: ascending, shape (P,), Å³/atom.
+        energies: shape (P,), eV/atom.
+        best: the frame of lowest energy in its standard cell.
+    """
+
+    volumes: FloatArray
+    energies: FloatArray
+    best: StandardCell
+
+
+@dataclass(frozen=True)
+class Crystal:
+    """A crystal to look at.
+
+    Args:
+        cell: as the data have it.
+        source: `TEACHER` or `ELEMENT`.
+        teacher: its energies at several volumes; None where the data have none.
+    """
+
+    cell: StandardCell
+    source: str
+    teacher: TeacherCurve | None = None
+
+    @property
+    def name(self) -> str:
+        """How values and plots call it."""
+        return self.cell.name
+
+    def summary(self) -> MaterialSummary:
+        """Return what a report says of it."""
+        return MaterialSummary(
+            self.name,
+            self.cell.formula,
+            f"{self.cell.symbol} ({self.cell.number})",
+            len(self.cell.primitive),
+            self.source,
+        )
+
+
+@dataclass(frozen=True)
+class Found:
+    """Crystals, and sentences on compositions without one."""
+
+    crystals: tuple[Crystal, ...]
+    remarks: tuple[str, ...]
+
+
+def find_crystals(
+    frames: Sequence[Frame],
+    elements: Sequence[str],
+    largest: int,
+    most: int,
+    settle: Callable[[Atoms], Atoms],
+) -> Found:
+    """Return the most stable crystal of each composition in the data.
+
+    Of each composition the frame of lowest energy counts, or a smaller one hardly above it. A
+    potential of one element that has no data gets the element's own crystal.
+
+    Args:
+        frames: teacher data.
+        elements: of the potential.
+        largest: primitive cells with more atoms are left out.
+        most: so many, the smallest first.
+        settle: relaxes positions, for frames that are all in thermal motion.
+    """
+    if not frames and len(elements) == 1:
+        return _reference_state(elements[0])
+    if not frames:
+        return Found((), ("No teacher data were given to take crystals from.",))
+    groups: dict[str, list[Frame]] = defaultdict(list)
+    for frame in _one_theory(frames):
+        if is_bulk(frame):
+            groups[formula_reduced(element_counts(frame.numbers))].append(frame)
+    if not groups:
+        remark = "The teacher data hold no crystals: all are molecules, clusters or surfaces."
+        return Found((), (remark,))
+    crystals, remarks = [], []
+    for group in groups.values():
+        try:
+            crystals.append(_crystal(group, largest, settle))
+        except InvalidInput as error:
+            remarks.append(f"{error.where}: {error.found}.")
+    crystals.sort(key=lambda crystal: len(crystal.cell.primitive))
+    remarks += [f"{c.name}: left out, {most} crystals are the limit." for c in crystals[most:]]
+    return Found(tuple(crystals[:most]), tuple(remarks))
+
+
+def atoms_of(frame: Frame) -> Atoms:
+    """Return the bare atoms of a frame."""
+    return Atoms(numbers=frame.numbers, positions=frame.positions, cell=frame.cell, pbc=frame.pbc)
+
+
+def is_bulk(frame: Frame) -> bool:
+    """Return whether a frame with an energy fills space: periodic, and without vacuum."""
+    if frame.energy is None or not all(frame.pbc) or abs(np.linalg.det(frame.cell)) < 1e-6:
+        return False
+    fractions = np.sort(np.linalg.solve(frame.cell.T, frame.positions.T).T % 1.0, axis=0)
+    gaps = np.diff(fractions, axis=0, append=fractions[:1] + 1.0).max(axis=0)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
+    # A single atom's gap is its cell: that is vacuum only where the cell is wide.
+    return bool((gaps * heights).max() < _VACUUM)
+
+
+def _one_theory(frames: Iterable[Frame]) -> list[Frame]:
+    """Return the frames of the most frequent level of theory: others' energies don't compare."""
+    keys = [compat_key(frame.calculation) for frame in frames]
+    common = Counter(keys).most_common(1)[0][0]
+    return [frame for frame, key in zip(frames, keys, strict=True) if key == common]
+
+
+def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms]) -> Crystal:
+    lowest = min(_energy(frame) for frame in group)
+    near = [frame for frame in group if _energy(frame) < lowest + _SAME_ENERGY]
+    chosen = min(near, key=lambda frame: (len(frame), _energy(frame)))
+    cell = _symmetric(chosen, settle)
+    if len(cell.primitive) > largest:
+        raise InvalidInput(
+            cell.formula,
+            f"its calmest frame has no cell below {len(cell.primitive)} atoms",
+            f"a crystal of at most {largest} atoms",
+        )
+    return Crystal(cell, TEACHER, _curve(group, chosen, cell))
+
+
+def _symmetric(frame: Frame, settle: Callable[[Atoms], Atoms]) -> StandardCell:
+    """Return the crystal behind a frame, which thermal motion may hide."""
+    atoms = atoms_of(frame)
+    found = standard_cell(atoms, _PRECISION)
+    if found.number > 1 or len(frame) == 1 or _force(frame) < _CALM:
+        return found
+    for precision in (LOOSE, 2 * LOOSE):
+        found = standard_cell(atoms, precision)
+        if found.number > 1:
+            return found
+    return standard_cell(settle(atoms), LOOSE)
+
+
+def _curve(group: list[Frame], chosen: Frame, cell: StandardCell) -> TeacherCurve:
+    found = {}
+    for frame in group:
+        # Other cells have other k-points, and with them slightly other energies.
+        calm = frame.forces is None or _force(frame) < _STRAINED
+        if len(frame) == len(chosen) and (frame is chosen or calm):
+            try:
+                other = standard_cell(atoms_of(frame), _PRECISION)
+            except InvalidInput:
+                continue
+            if frame is chosen or same_crystal(cell, other):
+                volume = abs(float(np.linalg.det(frame.cell))) / len(frame)
+                found[round(volume, 4)] = (volume, _energy(frame))
+    volumes, energies = np.array(sorted(found.values())).T
+    return TeacherCurve(volumes, energies, cell)
+
+
+def _reference_state(element: str) -> Found:
+    try:
+        atoms = build_bulk([element])
+    except InvalidInput:
+        remark = f"{element} has no simple crystal as its reference state."
+        return Found((), (f"No teacher data were given, and {remark}",))
+    return Found((Crystal(standard_cell(atoms), ELEMENT),), ())
+
+
+def _energy(frame: Frame) -> float:
+    return np.nan if frame.energy is None else frame.energy / len(frame)
+
+
+def _force(frame: Frame) -> float:
+    return np.inf if frame.forces is None else float(np.abs(frame.forces).max())
