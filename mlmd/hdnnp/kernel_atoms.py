@@ -5,7 +5,6 @@ Nothing is kept between atoms, so memory doesn't grow with their number.
 
 from __future__ import annotations
 
-import math
 from typing import NamedTuple
 
 import numpy as np
@@ -25,7 +24,8 @@ from mlmd.hdnnp.kernel_compact import (
     compact_space,
     compact_terms,
 )
-from mlmd.hdnnp.kernel_moments import MomentSpace, moment_functions, moment_gradient
+from mlmd.hdnnp.kernel_moments import moment_functions, moment_space
+from mlmd.hdnnp.kernel_moments_gradient import moment_gradient
 from mlmd.hdnnp.kernel_narrow import NARROW_ROWS, NarrowSpace
 from mlmd.hdnnp.kernel_network import NetworkTables, network_energy, network_gradient
 from mlmd.hdnnp.kernel_pairs import PairSpace, pair_functions, pair_gradient, pairs_needed
@@ -50,7 +50,6 @@ from mlmd.hdnnp.tables import (
     SERIES_UP_TO,
     FunctionTables,
     IndexArray,
-    MomentTables,
     PairTables,
 )
 
@@ -120,7 +119,7 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
     starts = np.zeros((groups + 1, 2), dtype=np.int64)
     room = 0
     pairs = _pair_space(functions.pairs, most, starts, 0, 0)
-    moments = _moment_space(functions.moments, elements, most)
+    moments = moment_space(functions.moments, elements, most)
     if compact is not None:
         space = compact_space(compact, most, 0)
     widest = max(networks.sizes.max(), 1)
@@ -220,38 +219,6 @@ def _pair_space(
             np.zeros((groups, most + 1), dtype=np.int64),
             np.empty(SERIES_UP_TO + 1),
         ),
-    )
-
-
-@kernel
-def _moment_space(tables: MomentTables, elements: int, most: int) -> MomentSpace:
-    blocks = tables.degree.shape[0]
-    degree = 0
-    radials = 1
-    for block in range(blocks):
-        degree = max(degree, tables.degree[block])
-        radials = max(radials, tables.radial_first[block + 1] - tables.radial_first[block])
-    if blocks == 0:
-        most = 1
-    count = (degree + 1) * (degree + 1)
-    norms = np.zeros((degree + 1, degree + 1))
-    for l in range(degree + 1):  # noqa: E741
-        ratio = 1.0
-        norms[l, 0] = 1.0
-        for m in range(1, l + 1):
-            # 2 (l − m)!/(l + m)!
-            ratio /= (l + m) * (l - m + 1.0)
-            norms[l, m] = math.sqrt(2.0 * ratio)
-    return MomentSpace(
-        np.zeros((degree + 2, degree + 2, most)),
-        np.zeros((degree + 2, most)),
-        np.zeros((degree + 2, most)),
-        np.zeros((count, most)),
-        np.zeros((radials, most)),
-        np.zeros((elements, radials, count)),
-        np.zeros((elements, radials, count)),
-        np.zeros((9, most)),
-        norms,
     )
 
 

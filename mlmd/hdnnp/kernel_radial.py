@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_math import fast_exp
+from mlmd.hdnnp.kernel_vectors import (
+    LANES,
+    exp8,
+    lanes8,
+    load8,
+    only8,
+    same8,
+    store8,
+    sum8,
+)
 from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R
 from mlmd.hdnnp.tables import RadialTables
 
@@ -22,28 +31,31 @@ def radial_functions(
     for e in range(elements):
         a0 = near.segments[e]
         a1 = near.segments[e + 1]
-        r = near.values[R, a0:a1]
         for q in range(
             tables.first[element * elements + e], tables.first[element * elements + e + 1]
         ):
             g[tables.out[q]] += tables.weight[q] * _gaussian_sum(
-                r,
-                near.cutoff[tables.cutoff[q], a0:a1],
+                a0,
+                a1,
+                near.values[R],
+                near.cutoff[tables.cutoff[q]],
                 tables.eta[q],
                 tables.rs[q],
-                radial[q - base, a0:a1],
+                radial[q - base],
             )
 
 
 @subkernel
-def _gaussian_sum(r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray) -> float:
-    total = 0.0
-    for a in range(r.shape[0]):
-        d = r[a] - rs
-        value = f[a] * fast_exp(-eta * d * d)
-        out[a] = value
-        total += value
-    return total
+def _gaussian_sum(
+    start: int, stop: int, r: FloatArray, f: FloatArray, eta: float, rs: float, out: FloatArray
+) -> float:
+    total = same8(0.0)
+    for a in range(start, stop, LANES):
+        d = load8(r, a) - same8(rs)
+        value = load8(f, a) * exp8(same8(-eta) * (d * d))
+        store8(out, a, value)
+        total += only8(lanes8(stop - a), value)
+    return sum8(total)
 
 
 @subkernel
@@ -66,10 +78,12 @@ def radial_gradient(
                 gradient[tables.out[q]] * tables.weight[q],
                 2.0 * tables.eta[q],
                 tables.rs[q],
-                radial[q - base, a0:a1],
-                near.log_slope[tables.cutoff[q], a0:a1],
-                near.values[INVERSE_R, a0:a1],
-                near.values[ALONG, a0:a1],
+                a0,
+                a1,
+                radial[q - base],
+                near.log_slope[tables.cutoff[q]],
+                near.values[INVERSE_R],
+                near.values[ALONG],
             )
 
 
@@ -78,13 +92,17 @@ def _gaussian_slope(
     w: float,
     eta2: float,
     rs: float,
+    start: int,
+    stop: int,
     value: FloatArray,
     log_slope: FloatArray,
     inverse: FloatArray,
     along: FloatArray,
 ) -> None:
-    for a in range(along.shape[0]):
-        along[a] += w * value[a] * (log_slope[a] - eta2 * (1.0 - rs * inverse[a]))
+    for a in range(start, stop, LANES):
+        slope = load8(log_slope, a) - same8(eta2) + same8(eta2 * rs) * load8(inverse, a)
+        pull = only8(lanes8(stop - a), same8(w) * load8(value, a) * slope)
+        store8(along, a, load8(along, a) + pull)
 
 
 @subkernel

@@ -25,7 +25,25 @@ from numba.extending import (
     register_model,
 )
 
+from mlmd.compiled import inline_kernel, subkernel
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.kernel_math import (
+    C2,
+    C3,
+    C4,
+    C5,
+    C6,
+    C7,
+    C8,
+    C9,
+    C10,
+    C11,
+    C12,
+    LN2_HIGH,
+    LN2_LOW,
+    LOG2_E,
+    WHOLE_NUMBER,
+)
 
 LANES = 8
 _DOUBLE = ir.DoubleType()
@@ -162,6 +180,40 @@ def _keep8(_typing: Any, mask: Any, value: Any, array: Any, index: Any) -> Any:
     return types.void(types.int64, VECTOR, array, types.int64), build
 
 
+def _only8(_typing: Any, mask: Any, value: Any) -> Any:
+    def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        nothing = ir.Constant(_EIGHT, [0.0] * LANES)
+        return builder.select(_as_mask(builder, args[0]), args[1], nothing)
+
+    return VECTOR(types.int64, VECTOR), build
+
+
+def _larger8(_typing: Any, one: Any, other: Any) -> Any:
+    def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        return builder.select(builder.fcmp_ordered(">", *args), *args)
+
+    return VECTOR(VECTOR, VECTOR), build
+
+
+def _floor8(_typing: Any, value: Any) -> Any:
+    def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        return _called(builder, "llvm.floor.v8f64", _EIGHT, [args[0]])
+
+    return VECTOR(VECTOR), build
+
+
+def _two_to8(_typing: Any, whole: Any) -> Any:
+    def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        # The low bits of a whole number plus 1.5·2^52 are that number; see `fast_exp`.
+        wholes = ir.VectorType(_WHOLE, LANES)
+        magic = ir.Constant(_EIGHT, [WHOLE_NUMBER] * LANES)
+        bits = builder.bitcast(builder.fadd(args[0], magic), wholes)
+        bits = builder.add(bits, ir.Constant(wholes, [1023] * LANES))
+        return builder.bitcast(builder.shl(bits, ir.Constant(wholes, [52] * LANES)), _EIGHT)
+
+    return VECTOR(VECTOR), build
+
+
 def _spread8(_typing: Any, mask: Any, array: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = _address(context, builder, sig.args[1], args[1], args[2], _DOUBLE)
@@ -196,4 +248,27 @@ sum8 = cast(Callable[[Eight], float], intrinsic(_sum8))
 below8 = cast(Callable[[Eight, Eight], int], intrinsic(_below8))
 count8 = cast(Callable[[int], int], intrinsic(_count8))
 keep8 = cast(Callable[[int, Eight, FloatArray, int], None], intrinsic(_keep8))
+only8 = cast(Callable[[int, Eight], Eight], intrinsic(_only8))
+larger8 = cast(Callable[[Eight, Eight], Eight], intrinsic(_larger8))
+floor8 = cast(Callable[[Eight], Eight], intrinsic(_floor8))
+two_to8 = cast(Callable[[Eight], Eight], intrinsic(_two_to8))
 spread8 = cast(Callable[[int, FloatArray, int], Eight], intrinsic(_spread8))
+
+
+@inline_kernel
+def lanes8(count: int) -> int:
+    """Return the mask of the first ``count`` of eight numbers; all where there are more."""
+    return 255 >> max(LANES - count, 0)
+
+
+@subkernel
+def exp8(x: Eight) -> Eight:
+    """Return e^x as `fast_exp` does."""
+    x = larger8(x, same8(-700.0))
+    n = floor8(x * same8(LOG2_E) + same8(0.5))
+    r = x - n * same8(LN2_HIGH) - n * same8(LN2_LOW)
+    p = same8(C9) + r * (same8(C10) + r * (same8(C11) + r * same8(C12)))
+    p = same8(C5) + r * (same8(C6) + r * (same8(C7) + r * (same8(C8) + r * p)))
+    one = same8(1.0)
+    p = one + r * (one + r * (same8(C2) + r * (same8(C3) + r * (same8(C4) + r * p))))
+    return p * two_to8(n)

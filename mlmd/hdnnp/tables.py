@@ -297,6 +297,8 @@ def _moments(placed: list[list[Placed]], radii: list[float]) -> MomentTables:
             widths = sorted({(t.eta, t.rs) for _, t in members})
             radials += widths
             radial_first.append(len(radials))
+            # Terms of the same elements and width share their moments' products.
+            members.sort(key=lambda member: (member[1].first, member[1].second, member[1].eta))
             for out, t in members:
                 width = widths.index((t.eta, t.rs))
                 rows.append((t.first, t.second, width, int(t.zeta), out))

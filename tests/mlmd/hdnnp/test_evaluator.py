@@ -78,7 +78,9 @@ def test_descriptors_come_by_element(potential, evaluator, structure):
     assert sorted(np.concatenate([group.atoms for group in found])) == list(range(14))
     for group in found:
         width = len(potential.functions[group.element])
-        np.testing.assert_allclose(group.values, values[group.atoms, :width], rtol=1e-12)
+        np.testing.assert_allclose(
+            group.values, values[group.atoms, :width], rtol=1e-12, atol=1e-16
+        )
 
 
 def test_a_descriptor_is_the_sum_of_its_definition(potential, structure):
