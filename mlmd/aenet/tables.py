@@ -10,7 +10,7 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 
-from mlmd.aenet.potential import AenetPotential, ElementPotential
+from mlmd.aenet.potential import AenetPotential, ChebyshevBasis
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.evaluator import EngineTables
 from mlmd.hdnnp.kernel_chebyshev import ChebyshevTables
@@ -27,9 +27,9 @@ from mlmd.hdnnp.tables import (
 
 
 def engine_tables(potential: AenetPotential) -> EngineTables:
-    """Flatten a potential."""
-    parts = potential.parts
-    radii = sorted({p.basis.radial_cutoff for p in parts} | {p.basis.angular_cutoff for p in parts})
+    """Flatten a potential of Chebyshev functions."""
+    parts, bases = potential.parts, _bases(potential)
+    radii = sorted({b.radial_cutoff for b in bases} | {b.angular_cutoff for b in bases})
     kind = int(CutoffType.COSINE)
     inner, inverse_width = np.array([cutoff_parameters(kind, r, 0.0) for r in radii]).T.copy()
     counts = np.array([p.basis.count for p in parts], dtype=np.int64)
@@ -60,38 +60,41 @@ def chebyshev_series(order: int) -> FloatArray:
     return np.asarray(np.polynomial.legendre.poly2leg(power), dtype=np.float64)
 
 
-def _weights(part: ElementPotential, elements: tuple[str, ...]) -> list[float]:
-    return [part.basis.weights[element] for element in elements]
+def _bases(potential: AenetPotential) -> list[ChebyshevBasis]:
+    return [part.basis for part in potential.parts if isinstance(part.basis, ChebyshevBasis)]
+
+
+def _weights(basis: ChebyshevBasis, elements: tuple[str, ...]) -> list[float]:
+    return [basis.weights[element] for element in elements]
 
 
 def _radial(potential: AenetPotential, radii: list[float]) -> ChebyshevTables:
-    parts = potential.parts
+    bases = _bases(potential)
     out = []
-    for part in parts:
-        once = part.basis.radial_order + part.basis.angular_order + 2
-        out.append((0, once if part.basis.count > once else -1))
+    for basis in bases:
+        once = basis.radial_order + basis.angular_order + 2
+        out.append((0, once if basis.count > once else -1))
     return ChebyshevTables(
-        np.array([p.basis.radial_order for p in parts], dtype=np.int64),
-        np.array([radii.index(p.basis.radial_cutoff) for p in parts], dtype=np.int64),
-        np.array([1.0 / p.basis.radial_cutoff for p in parts]),
+        np.array([basis.radial_order for basis in bases], dtype=np.int64),
+        np.array([radii.index(basis.radial_cutoff) for basis in bases], dtype=np.int64),
+        np.array([1.0 / basis.radial_cutoff for basis in bases]),
         np.array(out, dtype=np.int64),
-        np.array([_weights(p, potential.elements) for p in parts]),
+        np.array([_weights(basis, potential.elements) for basis in bases]),
     )
 
 
 def _moments(potential: AenetPotential, radii: list[float]) -> MomentTables:
     """One block for each central element: one radial, the bare cutoff function."""
-    parts = potential.parts
-    widest = max(p.basis.angular_order for p in parts) + 1
+    bases = _bases(potential)
+    widest = max(basis.angular_order for basis in bases) + 1
     rows: list[tuple[int, int, int, int]] = []
     series: list[FloatArray] = []
     term_first = [0]
-    for part in parts:
-        basis = part.basis
-        weights = _weights(part, potential.elements)
+    for basis in bases:
+        weights = _weights(basis, potential.elements)
         once = basis.radial_order + basis.angular_order + 2
         # Terms of the same elements stand together: they share their moments' products.
-        for a, b in combinations_with_replacement(range(len(parts)), 2):
+        for a, b in combinations_with_replacement(range(len(bases)), 2):
             for n in range(basis.angular_order + 1):
                 coefficients = np.zeros(widest)
                 coefficients[: n + 1] = chebyshev_series(n)
@@ -103,14 +106,14 @@ def _moments(potential: AenetPotential, radii: list[float]) -> MomentTables:
                     series.append(coefficients * weights[a] * weights[b])
         term_first.append(len(rows))
     first, second, degree, out_column = np.array(rows, dtype=np.int64).T.copy()
-    blocks = np.arange(len(parts) + 1)
+    blocks = np.arange(len(bases) + 1)
     return MomentTables(
         blocks,
-        np.array([radii.index(p.basis.angular_cutoff) for p in parts], dtype=np.int64),
-        np.array([p.basis.angular_order for p in parts], dtype=np.int64),
+        np.array([radii.index(basis.angular_cutoff) for basis in bases], dtype=np.int64),
+        np.array([basis.angular_order for basis in bases], dtype=np.int64),
         blocks,
-        np.zeros(len(parts)),
-        np.zeros(len(parts)),
+        np.zeros(len(bases)),
+        np.zeros(len(bases)),
         np.array(term_first, dtype=np.int64),
         first,
         second,
