@@ -8,15 +8,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from mlmd.aenet.pipeline import Aenet
     from mlmd.client import Portal
     from mlmd.loading import load
     from mlmd.n2p2 import N2p2
     from mlmd.notebook import hold, ramp, simulate, train
 
-__all__ = ["N2p2", "Portal", "__version__", "hold", "load", "ramp", "simulate", "train"]
+__all__ = ["Aenet", "N2p2", "Portal", "__version__", "hold", "load", "ramp", "simulate", "train"]
 __version__ = "0.1.0"
 
 _PLACES = {
+    "Aenet": "mlmd.aenet.pipeline",
     "N2p2": "mlmd.n2p2",
     "Portal": "mlmd.client",
     "hold": "mlmd.notebook",

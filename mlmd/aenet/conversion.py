@@ -9,6 +9,7 @@ counterpart in aenet.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -114,18 +115,24 @@ def why_not_aenet(potential: Potential) -> str:
     """Return what of a potential of n2p2's aenet doesn't have; empty where it has everything."""
     if potential.cutoff_type is not CutoffType.COSINE or potential.cutoff_alpha != 0.0:
         return f"cutoff type {int(potential.cutoff_type)}, α = {potential.cutoff_alpha:g}"
-    for functions in potential.functions.values():
-        for f in functions:
-            if f.kind not in AENET_KINDS:
-                return f"symmetry functions of type {f.kind}"
-            if f.kind != 2 and f.rs != 0.0:
-                return f"an angular function shifted by {f.rs:g}"
+    if reason := why_not_functions(potential.functions):
+        return reason
     for network in potential.networks.values():
         for activation in network.activations:
             if activation not in ACTIVATION_NUMBERS:
                 return f"activation {activation.value}"
         if network.activations[-1] is not Activation.LINEAR:
             return f"activation {network.activations[-1].value} of the output"
+    return ""
+
+
+def why_not_functions(functions: Mapping[str, tuple[SymmetryFunction, ...]]) -> str:
+    """Return which of n2p2's functions aenet doesn't have; empty where it has all."""
+    for f in (f for own in functions.values() for f in own):
+        if f.kind not in AENET_KINDS:
+            return f"symmetry functions of type {f.kind}"
+        if f.kind != 2 and f.rs != 0.0:
+            return f"an angular function shifted by {f.rs:g}"
     return ""
 
 

@@ -83,6 +83,13 @@ def network_bytes(part: ElementPotential, form: Form) -> bytes:
     return values.content()
 
 
+def network_start(network: ElementNetwork) -> bytes:
+    """Return the first part of a binary network file, which train.x takes as the first weights."""
+    values = _Binary()
+    _write_network(network, values)
+    return values.content()
+
+
 def _write_network(network: ElementNetwork, values: _Binary | _Text) -> None:
     sizes = [len(network.weights[0]), *(len(bias) for bias in network.biases)]
     matrices = [

@@ -107,7 +107,6 @@ def run_step(
     if batch is not None:
         return _run_in_batch(suite, step, folder, programs, batch, told)
     programs.require(step.program, suite)
-    _clear(step, folder)
     for command in step.commands:
         log = folder / (command.stdout or f"{step.name}.log")
         argv = programs.argv(command, programs.processes)
@@ -117,12 +116,6 @@ def run_step(
             raise suite.failure(name, [log], code)
     _check_finished(suite, step, folder, [])
     return ""
-
-
-def _clear(step: Step, folder: Path) -> None:
-    for pattern in step.clears:
-        for path in folder.glob(pattern):
-            path.unlink()
 
 
 def _check_finished(suite: Suite, step: Step, folder: Path, more: list[Path]) -> None:
@@ -138,7 +131,11 @@ def _check_finished(suite: Suite, step: Step, folder: Path, more: list[Path]) ->
 
 
 def _run_here(argv: list[str], folder: Path, log: Path, told: Callable[[], object]) -> int:
-    one = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    # One thread for each process; and Fortran's programs say at once how far they are.
+    one = {
+        **dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1"),
+        "GFORTRAN_UNBUFFERED_PRECONNECTED": "y",
+    }
     with log.open("wb") as stream:
         try:
             process = subprocess.Popen(  # noqa: S603 -- programs that the caller named
@@ -173,7 +170,6 @@ def _run_in_batch(
 ) -> str:
     run = batch_run(suite, step.name, folder, batch)
     if not run.is_submitted:
-        _clear(step, folder)
         run.submit([programs.line(command, batch.total_processes) for command in step.commands])
     code = run.wait(told)
     number = run.id

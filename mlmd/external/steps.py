@@ -26,7 +26,6 @@ class Step:
         commands: of the step.
         needs: files that decide what comes out.
         leaves: files that are there afterwards.
-        clears: what an earlier run left and the programs would stumble over; glob patterns.
         finished: text in the last command's output without which it failed, whatever its exit
             status; empty where the status can be trusted.
     """
@@ -35,13 +34,12 @@ class Step:
     commands: tuple[Command, ...]
     needs: tuple[str, ...]
     leaves: tuple[str, ...]
-    clears: tuple[str, ...] = ()
     finished: str = ""
 
     @property
     def program(self) -> str:
         """The program, for messages."""
-        return self.commands[0].argv[0]
+        return next(c.argv[0] for c in self.commands if c.argv[0] != "sh")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import mlmd
+from mlmd.__main__ import main
 from mlmd.aenet.conversion import as_aenet, as_n2p2
 from mlmd.aenet.evaluator import AenetEvaluator
 from mlmd.aenet.files import load_aenet
@@ -175,3 +177,22 @@ def test_elements_in_two_orders_are_refused(tmp_path):
     save_aenet(replace(potential, parts=(other, potential.parts[1])), tmp_path)
     with pytest.raises(InvalidInput, match="one order of the elements"):
         load_aenet(tmp_path)
+
+
+def test_the_command_writes_the_files_of_the_other_program(tmp_path, capsys):
+    save_aenet(behler_potential(), tmp_path / "aenet")
+    expected = answers(AenetEvaluator(load_aenet(tmp_path / "aenet"), 1))
+    for source, form in (("aenet", "n2p2"), ("n2p2", "aenet-ascii"), ("n2p2", "n2p2")):
+        name = f"{source}-{form}" if source == form else form
+        words = ["potential", str(tmp_path / source), "--to", form, "-o", str(tmp_path / name)]
+        assert main(words) == 0
+        assert_same(expected, answers(mlmd.load(tmp_path / name, 1).evaluator))
+    assert "Ti.4-3.nn.ascii" in capsys.readouterr().out
+    assert main(["potential", str(tmp_path / "n2p2"), "--to", "aenet", "-o", str(tmp_path)]) == 2
+    assert "it exists" in capsys.readouterr().err
+
+
+def test_the_command_says_why_chebyshev_functions_stay(tmp_path, capsys, shared_reference):
+    words = ["potential", str(shared_reference / "aenet_tio2"), "--to", "n2p2"]
+    assert main([*words, "-o", str(tmp_path / "out")]) == 2
+    assert "n2p2 has no function that sums over all neighbour elements" in capsys.readouterr().err
