@@ -128,6 +128,7 @@ MLMD_STEPS_PER_CLUSTER = int(
 FILE_UPLOAD_TEMP_DIR = None
 FILE_UPLOAD_PERMISSIONS = 0o640
 DATA_UPLOAD_MAX_MEMORY_SIZE = 5 * 1024**2
+MLMD_VALIDATE = flag("MLMD_VALIDATE", True)  # potentials by themselves when they come in
 MLMD_OPTIMADE = flag("MLMD_OPTIMADE", True)
 MLMD_MAX_UPLOAD_BYTES = int(os.environ.get("MLMD_MAX_UPLOAD_BYTES", 2 * 1024**3))
 # Files of published versions are kept up to this size together; the least used go first.

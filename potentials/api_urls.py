@@ -7,6 +7,7 @@ from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
 from potentials.comparison_api import PotentialCompareView
 from potentials.imports_api import PotentialImportView
 from potentials.upload_api import PotentialUploadView
+from potentials.validation_api import PotentialSuggestionView, PotentialValidationView
 from potentials.versions_api import PotentialVersionsView
 
 router = DefaultRouter()
@@ -23,6 +24,16 @@ urlpatterns = [
         "potentials/<uuid:public_id>/versions/",
         PotentialVersionsView.as_view(),
         name="potential-versions",
+    ),
+    path(
+        "potentials/<uuid:public_id>/validation/",
+        PotentialValidationView.as_view(),
+        name="potential-validation",
+    ),
+    path(
+        "potentials/<uuid:public_id>/suggestion/",
+        PotentialSuggestionView.as_view(),
+        name="potential-suggestion",
     ),
     *router.urls,
 ]

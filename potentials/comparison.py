@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from labs.templatetags.mlmd_tags import digits
+from mlmd.validation import dynamics, extrapolation, parity
 from mlmd.validation.report import (
     Check,
     CheckName,
@@ -29,7 +30,14 @@ from potentials.validation_reports import reports_of
 from potentials.validation_sections import DIGITS, deviation_words
 
 LEAST, MOST = 2, 6
-SMALLER_IS_BETTER = frozenset({CheckName.PARITY, CheckName.SPEED, CheckName.CONSISTENCY})
+SMALLER_IS_BETTER = frozenset(
+    {
+        *(parity.ENERGY, parity.ALIGNED, parity.FORCE, parity.STRESS, parity.LARGEST),
+        *(extrapolation.ATOMS_OUTSIDE, extrapolation.FRAMES_OUTSIDE),
+        *(dynamics.DRIFT, dynamics.COST),
+    }
+)
+NOT_OVERLAID = frozenset({CheckName.PARITY})  # clouds that would hide each other
 
 
 @dataclass(frozen=True)
@@ -266,13 +274,12 @@ def _checks(
             if check
             for value in check.values
         )
-        made = tuple(_check_row(name, key, checks, reports) for key in keys)
+        made = tuple(_check_row(key, checks, reports) for key in keys)
         has_references = any(row.reference for row in made)
         yield Group(name, _(title), made, "", has_references)
 
 
 def _check_row(
-    name: CheckName,
     key: tuple[str, str, str],
     checks: Sequence[Check | None],
     reports: Sequence[ValidationReport | None],
@@ -280,13 +287,13 @@ def _check_row(
     label, subject, unit = key
     values = [_value(check, key) for check in checks]
     references = {v.reference for v in values if v is not None and v.reference is not None}
-    best = _best([_score(name, value) for value in values])
+    best = _best([_score(value) for value in values])
     cells = []
     for value, check, report in zip(values, checks, reports, strict=True):
         if value is None or value.value is None:
             cells.append(Cell("–", note=_absence(check, report)))
             continue
-        score = _score(name, value)
+        score = _score(value)
         is_best = best is not None and score == best
         cells.append(
             Cell(digits(value.value, DIGITS), value.value, is_best, _note(value, references))
@@ -306,13 +313,13 @@ def _value(check: Check | None, key: tuple[str, str, str]) -> Value | None:
     return next((v for v in check.values if (v.label, v.subject, v.unit) == key), None)
 
 
-def _score(name: CheckName, value: Value | None) -> float | None:
+def _score(value: Value | None) -> float | None:
     """Return how bad a value is; None where nothing says what would be good."""
     if value is None or value.value is None:
         return None
     if value.reference is not None:
         return abs(value.value - value.reference)
-    return abs(value.value) if name in SMALLER_IS_BETTER else None
+    return abs(value.value) if value.label in SMALLER_IS_BETTER else None
 
 
 def _note(value: Value, references: set[float]) -> str:
@@ -339,7 +346,7 @@ def _absence(check: Check | None, report: ValidationReport | None) -> str:
 def _overlays(
     names: Sequence[str], reports: Sequence[ValidationReport | None]
 ) -> Iterator[Overlay]:
-    for check in CheckName:
+    for check in (name for name in CheckName if name not in NOT_OVERLAID):
         keys: dict[tuple[str, str], list[tuple[str, Plot]]] = {}
         for name, report in zip(names, reports, strict=True):
             for plot in plots_of(report, check) if report else ():

@@ -12,14 +12,16 @@ from jobs.models import Job
 from mlmd.hdnnp.training import CHECKPOINT_FILE
 from mlmd.launch import Launch
 from mlmd.md.launching import RUN_STATE_FILES
-from potentials.services import simulations, trainings
+from mlmd.validation import RUN_STATE_FILES as VALIDATION_STATE_FILES
+from potentials.models import Validation
+from potentials.services import simulations, trainings, validations
 
-TRAIN, MD = "train", "md"
+TRAIN, MD, VALIDATE = "train", "md", validations.KIND
 TRAINING_CHECKPOINT = (f"**/{CHECKPOINT_FILE}",)
 
 
 def register_kinds() -> None:
-    """Tell the job machine how to prepare and accept trainings and MD runs."""
+    """Tell the job machine how to prepare and accept trainings, MD runs and validations."""
     register(
         JobKind(
             name=TRAIN,
@@ -40,6 +42,16 @@ def register_kinds() -> None:
             url=_simulation_url,
             clone_url=_simulation_clone_url,
             checkpoint=RUN_STATE_FILES,
+        )
+    )
+    register(
+        JobKind(
+            name=VALIDATE,
+            title=_("Validation"),
+            prepare=_prepare_validation,
+            accept=_accept_validation,
+            url=_validation_url,
+            checkpoint=VALIDATION_STATE_FILES,
         )
     )
 
@@ -74,3 +86,18 @@ def _simulation_url(job: Job) -> str:
 
 def _simulation_clone_url(job: Job) -> str:
     return f"{reverse('potentials:simulate')}?clone={job.simulation.public_id}"
+
+
+def _prepare_validation(job: Job, folder: Path) -> Launch:
+    return validations.validation_prepare(validation=job.validation, folder=folder)
+
+
+def _accept_validation(job: Job, folder: Path) -> None:
+    validations.validation_accept(validation=job.validation, folder=folder)
+
+
+def _validation_url(job: Job) -> str:
+    row = Validation.objects.filter(job=job).select_related("potential").first()
+    if row is None:  # while the potential is being deleted
+        return ""
+    return f"{reverse('potentials:detail', args=[row.potential.public_id])}#validation"

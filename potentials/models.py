@@ -7,6 +7,8 @@ from django.utils.translation import gettext_lazy as _
 
 from datasets.models import Licence
 from labs.models import OwnedModel
+from mlmd.validation.report import ValidationReport
+from mlmd.validation.report_json import report_from_json
 
 
 class Effort(models.TextChoices):
@@ -142,6 +144,14 @@ class Validation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.potential}: {self.created_at:%Y-%m-%d %H:%M}"
+
+    def read_report(self) -> ValidationReport:
+        """Return what it found.
+
+        Raises:
+            mlmd.errors.InvalidInput: nothing yet, or a report of another form.
+        """
+        return report_from_json(self.report, f"validation {self.pk}")
 
 
 class Simulation(OwnedModel):

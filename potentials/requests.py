@@ -10,17 +10,20 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from datasets.selections import Selection
-from datasets.selectors import structures_visible_to
+from datasets.selectors import structures_visible_to, versions_usable_by
 from jobs.models import Cluster
 from jobs.offering import clusters_offering
 from jobs.resources import Asked
+from jobs.services import cluster_ensure_local
 from labs.exceptions import Refused
 from mlmd.md import settings_from_mapping
+from mlmd.validation import settings_from_mapping as validation_settings
 from potentials.clusters import PROGRAM, clusters_for, default_threads, most_threads
 from potentials.families import FAMILIES, Family
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import SimulationRequest
 from potentials.services.trainings import TrainingRequest
+from potentials.services.validations import ValidationRequest
 
 
 def family_settings(family: Family, effort: str, changed: Mapping[str, Any]) -> Any:
@@ -85,6 +88,31 @@ def simulation_request(user: Any, values: Mapping[str, Any]) -> SimulationReques
         threads=_threads(cluster, values.get("threads")),
         visibility=values["visibility"],
         asked=Asked(**values.get("resources", {})),
+    )
+
+
+def validation_request(user: Any, values: Mapping[str, Any]) -> ValidationRequest:
+    """Return how to validate from the API's values (`ValidationRequestSerializer`).
+
+    Raises:
+        Refused: a version or cluster that isn't there for this person.
+        mlmd.errors.InvalidInput: settings that can't be.
+    """
+    ids, cluster = values.get("versions"), None
+    versions = None
+    if ids is not None:
+        versions = tuple(versions_usable_by(user).filter(public_id__in=ids))
+        if len(versions) != len(set(ids)):
+            raise Refused(
+                _("A dataset version doesn't exist, is a draft, or isn't visible to you.")
+            )
+    if values.get("cluster"):
+        cluster = _cluster(user, values["cluster"])
+    return ValidationRequest(
+        settings=validation_settings(values.get("settings") or {}),
+        versions=versions,
+        cluster=cluster,
+        threads=_threads(cluster or cluster_ensure_local(), values["threads"]),
     )
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from potentials.views import comparisons, potentials, simulations, trainings, uploads
+from potentials.views import comparisons, potentials, simulations, trainings, uploads, validations
 
 app_name = "potentials"
 urlpatterns = [
@@ -40,6 +40,22 @@ urlpatterns = [
         "potentials/<uuid:public_id>/parity/<slug:quantity>.csv",
         potentials.potential_parity_csv,
         name="parity-csv",
+    ),
+    path("potentials/<uuid:public_id>/validate/", validations.validate, name="validate"),
+    path(
+        "potentials/<uuid:public_id>/suggestion/",
+        validations.accept_suggestion,
+        name="accept-suggestion",
+    ),
+    path(
+        "potentials/<uuid:public_id>/validation/<slug:check>/<int:number>/",
+        validations.validation_plot,
+        name="validation-plot",
+    ),
+    path(
+        "potentials/<uuid:public_id>/validation/<slug:check>/<int:number>.csv",
+        validations.validation_plot_csv,
+        name="validation-plot-csv",
     ),
     path("train/", trainings.train, name="train"),
     path("train/preview/", trainings.train_preview, name="train-preview"),

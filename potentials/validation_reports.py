@@ -1,17 +1,15 @@
-"""Finds what the last validation of a potential found."""
+"""Finds what the last validations of potentials found."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 
+from mlmd.errors import InvalidInput
 from mlmd.validation.report import ValidationReport
-from mlmd.validation.report_json import report_from_json
 from potentials.models import Potential, Validation
 
-
-def latest_validation(potential: Potential) -> Validation | None:
-    """Return the newest validation, whatever became of it."""
-    return potential.validations.select_related("job__cluster").defer("report").first()
+log = logging.getLogger(__name__)
 
 
 def report_of(potential: Potential) -> ValidationReport | None:
@@ -20,19 +18,16 @@ def report_of(potential: Potential) -> ValidationReport | None:
 
 
 def reports_of(potentials: Iterable[Potential]) -> dict[int, ValidationReport]:
-    """Return the newest report of each potential that has one, by its key; one query.
+    """Return the newest report of each potential that has one, by its key.
 
-    Raises:
-        mlmd.errors.InvalidInput: a report that was damaged in the database.
+    One that can't be read, of an older form, counts as none; its card says why.
     """
-    rows = (
-        Validation.objects.filter(potential__in=list(potentials))
-        .exclude(report={})
-        .order_by("id")
-        .values_list("potential_id", "report")
-    )
-    newest = dict(rows)
-    return {
-        key: report_from_json(content, f"validation of potential {key}")
-        for key, content in newest.items()
-    }
+    rows = Validation.objects.filter(potential__in=list(potentials)).exclude(report={})
+    newest = {row.potential_id: row for row in rows.order_by("id")}
+    reports = {}
+    for key, row in newest.items():
+        try:
+            reports[key] = row.read_report()
+        except InvalidInput as error:
+            log.warning("%s", error)
+    return reports

@@ -13,7 +13,7 @@ from mlmd.validation.report import Cell, Check, CheckStatus, Table, ValidationRe
 from potentials.models import Potential
 from potentials.validation_figures import titled
 
-NEAR = 0.02  # relative deviation up to which a number counts as the teacher's
+NEAR = 0.03  # relative deviation up to which a number counts as the teacher's
 FAR = 0.10  # and from which it is far off
 DIGITS = 4
 
@@ -112,6 +112,12 @@ class Section:
     plots: tuple[PlotLink, ...]
     tables: tuple[ShownTable, ...]
 
+    @property
+    def is_open(self) -> bool:
+        """Whether it is shown unfolded: what can be held against the teacher, and what failed."""
+        judged = any(group.has_references for group in self.groups)
+        return judged or self.status == CheckStatus.FAILED
+
 
 def sections_of(potential: Potential, report: ValidationReport) -> list[Section]:
     """Return what the card shows, in the report's order; what was not done comes without numbers."""
@@ -119,16 +125,11 @@ def sections_of(potential: Potential, report: ValidationReport) -> list[Section]
 
 
 def _section(potential: Potential, check: Check) -> Section:
-    words = {
-        CheckStatus.DONE: _("done"),
-        CheckStatus.SKIPPED: _("skipped"),
-        CheckStatus.FAILED: _("failed"),
-    }
     return Section(
         name=check.name,
         title=_(check.title),
         status=check.status,
-        status_words=words[check.status],
+        status_words=status_words(check.status),
         reason=check.reason,
         notes=check.notes,
         groups=tuple(_groups(check)),
@@ -143,6 +144,15 @@ def _section(potential: Potential, check: Check) -> Section:
         ),
         tables=tuple(_table(table) for table in check.tables),
     )
+
+
+def status_words(status: CheckStatus) -> str:
+    """Return how a check ended, for people."""
+    return {
+        CheckStatus.DONE: _("done"),
+        CheckStatus.SKIPPED: _("skipped"),
+        CheckStatus.FAILED: _("failed"),
+    }[status]
 
 
 def _groups(check: Check) -> Iterator[ValueGroup]:

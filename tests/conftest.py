@@ -22,6 +22,7 @@ def pytest_configure() -> None:
     }
     derived = Path(_FOLDER.name)
     settings.CATALOG_DIR, settings.DOWNLOADS_DIR = derived / "catalog", derived / "downloads"
+    settings.MLMD_VALIDATE = False  # or each training would start a further run
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     post_migrate.connect(_restore_local_cluster, dispatch_uid="tests")
 

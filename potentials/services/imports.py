@@ -10,7 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from datasets.models import Licence
+from datasets.models import DatasetVersion, Licence
 from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
@@ -20,6 +20,7 @@ from potentials.families.reading import Recognised, recognise
 from potentials.models import Potential
 from potentials.references import source_cleaned
 from potentials.services.potentials import MOST_NAME, next_version, store_files
+from potentials.services.validations import validation_start_by_itself
 from potentials.unpacking import MOST_BYTES
 
 
@@ -44,6 +45,7 @@ class PotentialFiles:
         citation: what to cite for it.
         source: where it comes from: a DOI or an address.
         visibility: of the potential.
+        judged_by: dataset versions that its validation holds it against.
     """
 
     name: str
@@ -62,6 +64,7 @@ class PotentialFiles:
     citation: str = ""
     source: str = ""
     visibility: str = Visibility.LAB
+    judged_by: tuple[DatasetVersion, ...] = ()
 
 
 @transaction.atomic
@@ -121,6 +124,7 @@ def potential_import(*, owner: Any, lab: Lab, potential: PotentialFiles) -> tupl
         files_checksum=checksum,
     )
     store_files(row, found.files)
+    validation_start_by_itself(potential=row, versions=potential.judged_by)
     audit_record(actor=owner, verb="potential imported", target=row)
     return row, True
 

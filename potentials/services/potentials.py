@@ -17,6 +17,11 @@ from potentials.archives import checksum_of, sha256_of
 from potentials.families import FAMILIES, Outcome
 from potentials.models import Potential, PotentialFile, Training
 from potentials.references import source_cleaned
+from potentials.services.validations import (
+    validation_start_by_itself,
+    validations_delete,
+    validations_show,
+)
 
 MOST_NAME = 120
 
@@ -56,6 +61,7 @@ def potential_create_from_training(*, training: Training, outcome: Outcome) -> P
     )
     potential.versions.set(training.versions.all())
     store_files(potential, outcome.files)
+    validation_start_by_itself(potential=potential)
     audit_record(actor=training.owner, verb="potential trained", target=potential)
     return potential
 
@@ -77,7 +83,7 @@ def potential_update(
 
     Citation and source stay as they are where they are None.
     """
-    _check_editable(potential, actor)
+    check_editable(potential, actor)
     if not 0 < len(name.strip()) <= MOST_NAME:
         raise Refused(
             _("The potential needs a name of at most %(n)s characters.") % {"n": MOST_NAME}
@@ -99,6 +105,7 @@ def potential_update(
     if source is not None:
         potential.source = source_cleaned(source)
     potential.save()
+    validations_show(potential=potential)
     audit_record(actor=actor, verb="potential changed", target=potential, visibility=visibility)
     return potential
 
@@ -108,9 +115,10 @@ def potential_delete(*, potential: Potential, actor: Any) -> None:
     """Remove a potential that no MD run used.
 
     Raises:
-        Refused: a run refers to it; its provenance would be lost.
+        Refused: a run refers to it, whose provenance would be lost; or a validation of it is on
+            its way.
     """
-    _check_editable(potential, actor)
+    check_editable(potential, actor)
     used = potential.simulations.count()
     if used:
         raise Refused(
@@ -120,11 +128,13 @@ def potential_delete(*, potential: Potential, actor: Any) -> None:
             )
             % {"count": used}
         )
+    validations_delete(potential=potential, actor=actor)
     audit_record(actor=actor, verb="potential deleted", target=potential)
     potential.delete()
 
 
-def _check_editable(potential: Potential, actor: Any) -> None:
+def check_editable(potential: Potential, actor: Any) -> None:
+    """Raise `PermissionDenied` unless the person may change the potential."""
     if not Potential.objects.editable_by(actor).filter(pk=potential.pk).exists():
         raise PermissionDenied(_("Only the owner and the lab's managers change this potential."))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from jobs.files import job_folder
+from jobs.models import Job
+from jobs.services import RETRYABLE
 from labs.exceptions import Refused
 from labs.selectors import may_create
 from labs.settings_forms import settings_rows
@@ -29,7 +32,9 @@ from potentials.selectors import (
 )
 from potentials.services.potentials import potential_delete, potential_update
 from potentials.training_plots import QUANTITIES, has_parity, parity_figure
+from potentials.validation_card import validation_card
 from potentials.versions import versions_of
+from potentials.views.common import REFRESH
 
 PAGE_SIZES = (25, 50, 100)
 
@@ -59,8 +64,13 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     trainer = FAMILIES[row.training.family] if row.training else family
     simulations = simulations_visible_to(request.user).filter(potential=row)
     versions = versions_of(row, request.user)
+    validation = validation_card(row)
     context = {
         "potential": row,
+        "validation": validation,
+        "validation_took": _took(validation.job),
+        "retry_possible": validation.job is not None and validation.job.state in RETRYABLE,
+        "refresh": REFRESH,
         "family_title": family.title,
         "may_edit": may_edit,
         "may_create": may_create(request.user, request.lab),
@@ -81,6 +91,10 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         ),
     }
     return render(request, "potentials/detail.html", context)
+
+
+def _took(job: Job | None) -> timedelta | None:
+    return job.ended_at - job.started_at if job and job.started_at and job.ended_at else None
 
 
 @require_http_methods(["GET", "POST"])

@@ -381,9 +381,17 @@ ROUTES: dict[str, tuple[Route, ...]] = {
         change("potential", "delete"),
     ),
     "api:potential-versions": (read("potential"),),
+    "api:potential-validation": (read("potential"), change("potential")),
+    "api:potential-suggestion": (
+        Route("change", "potential", "post", body={"key": "phonons-1"}, lacks=True),
+    ),
     "api:potential-archive": (read("potential"),),
     "api:potential-file": (read("potential", name="input.nn"),),
     "api:potential-parity": (read("potential", lacks=True, quantity="energy"),),
+    "potentials:validate": (change("potential", "get"), change("potential")),
+    "potentials:accept-suggestion": (change("potential"),),
+    "potentials:validation-plot": (read("potential", lacks=True, check="volume", number="0"),),
+    "potentials:validation-plot-csv": (read("potential", lacks=True, check="volume", number="0"),),
     # potentials: training
     "potentials:train": (create(name="New", versions="<version>", effort="quick"),),
     "potentials:train-preview": (OWN_POST,),

@@ -28,6 +28,7 @@ from mlmd.hdnnp.potential import Potential as Network
 from mlmd.hdnnp.training import TrainingSettings
 from mlmd.md import MDSettings, Stage
 from mlmd.runs import to_jsonable
+from mlmd.validation.dynamics import COST
 from mlmd.validation.report import (
     Check,
     CheckName,
@@ -231,7 +232,7 @@ def make_report(
         CheckName.SPEED,
         "Speed",
         CheckStatus.DONE,
-        values=(Value("Time per atom and step", 20.0 + 100 * shift, "µs"),),
+        values=(Value(COST, 20.0 + 100 * shift, "µs"),),
     )
     material = MaterialSummary("Si (Fd-3m)", "Si", "Fd-3m (227)", 2, "teacher data")
     return ValidationReport(
