@@ -150,7 +150,8 @@ def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms])
     if len(cell.primitive) > largest:
         raise InvalidInput(
             cell.formula,
-            f"its calmest frame has no cell below {len(cell.primitive)} atoms",
+            f"its frame of lowest energy has no cell below {len(cell.primitive)} atoms: it is a "
+            "liquid, a glass or a large crystal",
             f"a crystal of at most {largest} atoms",
         )
     return Crystal(cell, TEACHER, _curve(group, chosen, cell))

@@ -88,7 +88,8 @@ def check_stability(subject: Subject) -> Findings:
     moved = float(np.sqrt(np.mean(np.sum((system.positions - first) ** 2, axis=1))))
     if not record.end:
         values += _conservation(record, step)
-        values.append(Value(MOVED, moved, "Å"))
+        if begin.is_relaxed:
+            values.append(Value(MOVED, moved, "Å"))
         drift = values[1].value
         if drift is not None and abs(drift) > STRONG_DRIFT:
             notes.append("The energy drifts: take a smaller time step, and more data.")

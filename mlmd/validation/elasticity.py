@@ -28,6 +28,7 @@ BULK, SHEAR, YOUNG, POISSON = (
 STABILITY = "Smallest elastic eigenvalue"
 TENSOR = "Elastic tensor"
 COLUMNS = ("1", "2", "3", "4", "5", "6")
+_ZERO = 1e-4  # GPa: what symmetry makes zero is rounding
 _FORCE, _STEPS = 1e-4, 200
 
 
@@ -46,10 +47,11 @@ def check_elastic(subject: Subject, crystal: RelaxedCrystal) -> Findings:
     eigenvalues = np.linalg.eigvalsh(tensor)
     teacher = fit_teacher(crystal.crystal.teacher)
     theirs = None if teacher is None else teacher.bulk_modulus
-    values = [
-        Value(f"C{pair}", float(tensor[int(pair[0]) - 1, int(pair[1]) - 1]), "GPa", subject=name)
-        for pair in CONSTANTS.get(crystal.cell.system, ALL)
-    ]
+    values = []
+    for pair in CONSTANTS.get(crystal.cell.system, ALL):
+        constant = float(tensor[int(pair[0]) - 1, int(pair[1]) - 1])
+        if abs(constant) > _ZERO:
+            values.append(Value(f"C{pair}", constant, "GPa", subject=name))
     values += [
         Value(BULK, bulk, "GPa", theirs, FIT if theirs is not None else "", name),
         Value(SHEAR, shear, "GPa", subject=name),

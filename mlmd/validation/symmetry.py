@@ -14,7 +14,6 @@ import numpy as np
 import spglib
 from ase import Atoms
 
-from mlmd.documents.formula import element_counts, formula_reduced
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
 
@@ -39,8 +38,8 @@ class StandardCell:
 
     @property
     def formula(self) -> str:
-        """Reduced formula."""
-        return formula_reduced(element_counts(self.primitive.numbers.astype(np.uint8)))
+        """Reduced formula, metals first."""
+        return str(self.primitive.symbols.formula.reduce()[0].format("metal"))
 
     @property
     def name(self) -> str:

@@ -151,8 +151,8 @@ def test_a_crystal_unstable_against_strain_is_said():
     lattice = Crystal(standard_cell(bulk("Po", "sc", a=3.3)), "test")
     subject = Subject(Shearing(STIFFNESS, 3.3), ("Po",), 4.0)
     findings = check_elastic(subject, subject.relaxed(lattice))
-    assert value(findings, "C44").value == pytest.approx(0.0, abs=0.5)
     assert value(findings, STABILITY).value < 0.5
+    assert value(findings, "C11").value > 50
 
 
 def test_hills_moduli_of_an_isotropic_solid():

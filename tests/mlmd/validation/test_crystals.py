@@ -96,7 +96,7 @@ def test_the_smallest_cells_come_first_and_the_limit_is_said():
     del vacancy[0]
     frames = [frame_of(atoms, MORSE) for atoms in (vacancy, salt, bulk("Na", a=4.2))]
     result = found(frames, ("Na", "Cl"), most=2)
-    assert [crystal.cell.formula for crystal in result.crystals] == ["Na", "ClNa"]
+    assert [crystal.cell.formula for crystal in result.crystals] == ["Na", "NaCl"]
     assert "2 crystals are the limit" in result.remarks[0]
 
 
