@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from mlmd.compiled import exact_kernel
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+from mlmd.neighbor_search import Bins, find_pairs
 
 IndexArray = NDArray[np.int64]
 SmallIndexArray = NDArray[np.int32]
@@ -162,7 +162,11 @@ def find_surroundings(
 
 
 def list_neighbors(
-    around: Surroundings, kinds: SmallIndexArray, kind_count: int, cutoff: float
+    around: Surroundings,
+    kinds: SmallIndexArray,
+    kind_count: int,
+    cutoff: float,
+    threads: int = 1,
 ) -> tuple[IndexArray, SmallIndexArray]:
     """List the entries around each sorted atom, grouped by kind.
 
@@ -171,30 +175,21 @@ def list_neighbors(
         kinds: shape (M,), kind of each entry, 0 … kind_count − 1.
         kind_count: number of kinds.
         cutoff: Å; at most that of ``around``.
+        threads: how many work at a time; the result is the same.
 
     Returns:
         first, shape (N·kind_count + 1,), and entries, shape (P,): the neighbours of kind e
         around atom i are entries[first[i·kind_count + e]] up to the next start.
     """
-    atoms = len(around.order)
-    counts = np.zeros((atoms, kind_count), dtype=np.int64)
-    search = (
+    return find_pairs(
         around.positions,
         kinds,
-        around.bin_first,
-        around.bin_entries,
-        around.bin_of,
-        np.array(around.bin_counts, dtype=np.int64),
-        np.array(around.reach, dtype=np.int64),
-        cutoff * cutoff,
+        kind_count,
+        Bins(around.bin_first, around.bin_entries, around.bin_of, around.bin_counts, around.reach),
+        len(around.order),
+        cutoff,
+        threads,
     )
-    nothing = np.empty(0, dtype=np.int32)
-    _search(*search, counts, nothing)
-    first = np.zeros(atoms * kind_count + 1, dtype=np.int64)
-    np.cumsum(counts.ravel(), out=first[1:])
-    entries = np.empty(first[-1], dtype=np.int32)
-    _search(*search, first[:-1].reshape(atoms, kind_count).copy(), entries)
-    return first, entries
 
 
 def _checked(
@@ -262,46 +257,3 @@ def _bins(
     a, b, c = (int(number) for number in counts)
     i, j, k = (int(number) for number in reach)
     return bin_of, (a, b, c), (i, j, k)
-
-
-@exact_kernel
-def _search(
-    positions: FloatArray,
-    kinds: SmallIndexArray,
-    bin_first: IndexArray,
-    bin_entries: SmallIndexArray,
-    bin_of: SmallIndexArray,
-    bin_counts: IndexArray,
-    reach: IndexArray,
-    cutoff2: float,
-    cursors: IndexArray,
-    entries: SmallIndexArray,
-) -> None:
-    """Advance each atom's cursor of a kind for every neighbour, writing it where asked."""
-    write = entries.shape[0] > 0
-    ny = bin_counts[1]
-    nz = bin_counts[2]
-    for i in range(cursors.shape[0]):
-        x = positions[i, 0]
-        y = positions[i, 1]
-        z = positions[i, 2]
-        z_low = max(bin_of[i, 2] - reach[2], 0)
-        z_high = min(bin_of[i, 2] + reach[2], nz - 1)
-        for a in range(
-            max(bin_of[i, 0] - reach[0], 0), min(bin_of[i, 0] + reach[0], bin_counts[0] - 1) + 1
-        ):
-            for b in range(
-                max(bin_of[i, 1] - reach[1], 0), min(bin_of[i, 1] + reach[1], ny - 1) + 1
-            ):
-                # Bins along the last axis follow each other: one run of entries.
-                row = (a * ny + b) * nz
-                for slot in range(bin_first[row + z_low], bin_first[row + z_high + 1]):
-                    j = bin_entries[slot]
-                    dx = positions[j, 0] - x
-                    dy = positions[j, 1] - y
-                    dz = positions[j, 2] - z
-                    if dx * dx + dy * dy + dz * dz < cutoff2 and j != i:
-                        kind = kinds[j]
-                        if write:
-                            entries[cursors[i, kind]] = j
-                        cursors[i, kind] += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -16,6 +17,7 @@ from mlmd.frame import FloatArray
 from mlmd.hdnnp.compact_tables import CompactTables
 from mlmd.hdnnp.kernel_atoms import ENERGIES, FORCES, FUNCTIONS, Results, evaluate_atoms
 from mlmd.hdnnp.kernel_chebyshev import ChebyshevTables
+from mlmd.hdnnp.kernel_lists import add_parts
 from mlmd.hdnnp.kernel_network import NetworkTables, network_tables
 from mlmd.hdnnp.potential import Potential
 from mlmd.hdnnp.skin_list import SkinList
@@ -101,8 +103,10 @@ class AtomwiseEvaluator:
         self.threads = threads or _default_threads()
         self._tables = tables
         self._functions = tables.functions
-        self._list = SkinList(cutoff, skin, len(elements))
+        self._list = SkinList(cutoff, skin, len(elements), self.threads)
         self._pool: ThreadPoolExecutor | None = None
+        # Forces that each thread found; kept for the time of one call.
+        self._parts = np.zeros((0, 0, 3))
         self._index = np.full(len(chemical_symbols), -1, dtype=np.int32)
         for index, element in enumerate(elements):
             self._index[atomic_numbers[element]] = index
@@ -132,17 +136,13 @@ class AtomwiseEvaluator:
         atomic = np.empty(atoms)
         atomic[order] = results[0].energies
         atomic = atomic * self._energy_unit + self._offsets[elements]
-        scattered = np.sum([r.forces for r in results], axis=0) * self._energy_unit
-        sorted_forces = self._list.fold(scattered)
-        forces = np.empty((atoms, 3))
-        forces[order] = sorted_forces
+        scattered, virial = self._added(results)
+        forces = self._list.fold(scattered) * self._energy_unit
         volume = abs(float(np.linalg.det(box)))
         stress = np.zeros((3, 3))
         if volume > 0.0 and atoms:
-            # −Σ F r over atoms and ghosts; the sum of forces is zero, so any origin will do.
-            places = self._list.positions
-            virial = -scattered.T @ (places - places.mean(axis=0))
-            stress = 0.5 * (virial + virial.T) / volume
+            stress = -0.5 * (virial + virial.T) * self._energy_unit / volume
+        self._parts = np.zeros((0, 0, 3))
         return Evaluation(
             float(atomic.sum()), atomic, forces, stress, *self._extrapolations(results)
         )
@@ -214,17 +214,19 @@ class AtomwiseEvaluator:
         width = self._functions.low.shape[1]
         energies = np.zeros(atoms)
         functions = np.zeros((atoms if depth == FUNCTIONS else 0, width))
+        entries = len(around.positions) if depth == FORCES else 0
+        self._parts = np.zeros((len(bounds) - 1, entries, 3))
         results = [
             Results(
                 energies,
-                np.zeros((len(around.positions) if depth == FORCES else 0, 3)),
+                forces,
                 functions,
                 np.zeros((MOST_LISTED, 2), dtype=np.int32),
                 np.zeros(MOST_LISTED),
                 np.zeros(2, dtype=np.int64),
                 np.full(1, np.inf if atoms == 0 else 1e300),
             )
-            for _ in bounds[1:]
+            for forces in self._parts
         ]
 
         def work(part: int) -> None:
@@ -240,17 +242,44 @@ class AtomwiseEvaluator:
                 results[part],
             )
 
-        if len(results) == 1:
-            work(0)
-        else:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hdnnp")
-            list(self._pool.map(work, range(len(results))))
+        self._at_once(work, len(results))
         if min(float(r.closest[0]) for r in results) < 1e-12:
             raise InvalidInput(
                 "structure", "two atoms on one spot", "atoms at a distance", self._list.nearest()
             )
         return results
+
+    def _added(self, results: list[Results]) -> tuple[FloatArray, FloatArray]:
+        """Return forces on all entries, shape (M, 3), and Σ F r over them, shape (3, 3)."""
+        places = self._list.positions
+        scattered = np.empty_like(places)
+        bounds = np.linspace(0, len(places), len(results) + 1).astype(np.int64)
+        virials = np.zeros((len(results), 3, 3))
+        # The sum of forces is zero, so any origin will do.
+        origin = places[0] if len(places) else np.zeros(3)
+
+        def work(part: int) -> None:
+            add_parts(
+                int(bounds[part]),
+                int(bounds[part + 1]),
+                self._parts,
+                places,
+                origin,
+                scattered,
+                virials[part],
+            )
+
+        self._at_once(work, len(results))
+        return scattered, virials.sum(axis=0)
+
+    def _at_once(self, work: Callable[[int], None], parts: int) -> None:
+        """Call ``work`` for every part, each in a thread."""
+        if parts == 1:
+            work(0)
+            return
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hdnnp")
+        list(self._pool.map(work, range(parts)))
 
     def _extrapolations(self, results: list[Results]) -> tuple[NDArray[np.void], int]:
         total = sum(int(r.counts[0]) for r in results)

@@ -21,9 +21,11 @@ import numpy as np
 
 from mlmd.compiled import inline_kernel, kernel, subkernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_vectors import (
+from mlmd.hdnnp.kernel_math import exp8
+from mlmd.hdnnp.neighborhood import DX, DY, DZ, INVERSE_R, Neighborhood, R
+from mlmd.hdnnp.tables import IndexArray, MomentTables
+from mlmd.vectors import (
     LANES,
-    exp8,
     lanes8,
     load8,
     only8,
@@ -31,8 +33,6 @@ from mlmd.hdnnp.kernel_vectors import (
     store8,
     sum8,
 )
-from mlmd.hdnnp.neighborhood import DX, DY, DZ, INVERSE_R, Neighborhood, R
-from mlmd.hdnnp.tables import IndexArray, MomentTables
 
 # Rows of MomentSpace.units and turns.
 UX, UY, UZ, OUTWARD = range(4)

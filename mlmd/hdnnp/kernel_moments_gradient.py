@@ -16,9 +16,9 @@ from mlmd.hdnnp.kernel_moments import (
     MomentSpace,
     harmonics_of,
 )
-from mlmd.hdnnp.kernel_vectors import LANES, load8, same8, store8
 from mlmd.hdnnp.neighborhood import ALONG, GX, GY, GZ, INVERSE_R, Neighborhood
 from mlmd.hdnnp.tables import MomentTables
+from mlmd.vectors import LANES, load8, same8, store8
 
 
 @subkernel

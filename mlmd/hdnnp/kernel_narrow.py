@@ -23,14 +23,6 @@ from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_math import cutoff_values, fast_exp
 from mlmd.hdnnp.kernel_rows import fill_roots
 from mlmd.hdnnp.kernel_terms import couple_sums, term_sum
-from mlmd.hdnnp.kernel_vectors import (
-    LANES,
-    below8,
-    count8,
-    keep8,
-    load8,
-    same8,
-)
 from mlmd.hdnnp.neighborhood import (
     DX,
     DY,
@@ -40,6 +32,14 @@ from mlmd.hdnnp.neighborhood import (
     Neighborhood,
 )
 from mlmd.hdnnp.tables import CutoffTables, IndexArray, PairTables
+from mlmd.vectors import (
+    LANES,
+    below8,
+    count8,
+    keep8,
+    load8,
+    same8,
+)
 
 # Rows of NarrowSpace.pairs.
 S, Q, V, C, F, L, E, Y0, Y1, Y2, WORK = range(11)

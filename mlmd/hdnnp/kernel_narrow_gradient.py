@@ -6,15 +6,6 @@ from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.kernel_narrow import WORK, Y0, Y1, Y2, C, L, NarrowSpace, V
 from mlmd.hdnnp.kernel_terms import add_term_slopes
-from mlmd.hdnnp.kernel_vectors import (
-    LANES,
-    count8,
-    load8,
-    same8,
-    spread8,
-    store8,
-    sum8,
-)
 from mlmd.hdnnp.neighborhood import (
     ALONG,
     DX,
@@ -27,6 +18,15 @@ from mlmd.hdnnp.neighborhood import (
     Neighborhood,
 )
 from mlmd.hdnnp.tables import IndexArray, PairTables
+from mlmd.vectors import (
+    LANES,
+    count8,
+    load8,
+    same8,
+    spread8,
+    store8,
+    sum8,
+)
 
 
 @subkernel

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_vectors import (
+from mlmd.hdnnp.kernel_math import exp8
+from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R
+from mlmd.hdnnp.tables import RadialTables
+from mlmd.vectors import (
     LANES,
-    exp8,
     lanes8,
     load8,
     only8,
@@ -14,8 +16,6 @@ from mlmd.hdnnp.kernel_vectors import (
     store8,
     sum8,
 )
-from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R
-from mlmd.hdnnp.tables import RadialTables
 
 
 @subkernel

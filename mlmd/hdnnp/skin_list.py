@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.kernel_lists import fold_ghosts, place_entries
 from mlmd.hdnnp.neighborhood import Surround
 from mlmd.neighbors import find_surroundings, list_neighbors
 
@@ -25,15 +26,17 @@ class SkinList:
         cutoff: Å.
         skin: Å, how much farther the list reaches.
         elements: number of elements of the potential.
+        threads: how many build a list.
     """
 
-    def __init__(self, cutoff: float, skin: float, elements: int) -> None:
+    def __init__(self, cutoff: float, skin: float, elements: int, threads: int = 1) -> None:
         self.cutoff = cutoff
         self.skin = skin
         self.rebuilds = 0
         self.surround: Surround
         self.order: NDArray[np.int64]
         self._elements = elements
+        self._threads = threads
         self._built_for: NDArray[np.int32] | None = None
 
     @property
@@ -55,21 +58,15 @@ class SkinList:
         if x.shape != (len(elements), 3):
             raise InvalidInput("positions", f"shape {x.shape}", f"{(len(elements), 3)}")
         if self._holds(elements, x, box, periodic):
-            moved = x[self._source] + self._shifts @ np.where(periodic[:, None], box, 0.0)
-            self.surround = self.surround._replace(positions=moved)
+            places = self._places(x, box, periodic)
+            self.surround = self.surround._replace(positions=places)
         else:
             self._build(elements, x, box, periodic)
 
     def fold(self, entries: FloatArray) -> FloatArray:
-        """Add what fell on ghosts to their owners: (entries, 3) → (atoms, 3), sorted order."""
-        atoms = len(self.order)
-        ghosts = self._owners[atoms:]
-        folded = entries[:atoms].copy()
-        if len(ghosts):
-            for axis in range(3):
-                folded[:, axis] += np.bincount(
-                    ghosts, weights=entries[atoms:, axis], minlength=atoms
-                )
+        """Add what fell on ghosts to their owners: (entries, 3) → (atoms, 3), atoms' own order."""
+        folded = np.empty((len(self.order), 3))
+        fold_ghosts(len(self.order), self._owners, self.order, entries, folded)
         return folded
 
     def shares(self, parts: int) -> NDArray[np.int64]:
@@ -131,7 +128,7 @@ class SkinList:
         reach = self.cutoff + self.skin
         around = find_surroundings(x, box, periodic, reach)
         kinds = np.ascontiguousarray(elements[around.order[around.owners]])
-        first, neighbors = list_neighbors(around, kinds, self._elements, reach)
+        first, neighbors = list_neighbors(around, kinds, self._elements, reach, self._threads)
         most = int(np.diff(first[:: self._elements]).max(initial=0))
         if most > MOST_NEIGHBORS:
             raise InvalidInput(
@@ -146,5 +143,12 @@ class SkinList:
         self._shifts = around.shifts
         self._cell, self._periodic, self._built_at = box, periodic.copy(), x.copy()
         self._built_for = elements.copy()
-        self.surround = Surround(around.positions, kinds, first, neighbors)
+        # Not those of the search: the same atoms must stand on the same bits whenever asked.
+        self.surround = Surround(self._places(x, box, periodic), kinds, first, neighbors)
         self.rebuilds += 1
+
+    def _places(self, x: FloatArray, box: FloatArray, periodic: NDArray[np.bool_]) -> FloatArray:
+        vectors = np.where(periodic[:, None], box, 0.0)
+        places = np.empty((len(self._source), 3))
+        place_entries(0, len(places), x, self._source, self._shifts, vectors, places)
+        return places

@@ -15,6 +15,7 @@ import operator
 from collections.abc import Callable
 from typing import Any, cast
 
+import numpy as np
 from llvmlite import ir
 from numba import types
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
@@ -24,26 +25,12 @@ from numba.extending import (
     models,
     register_model,
 )
+from numpy.typing import NDArray
 
-from mlmd.compiled import inline_kernel, subkernel
+from mlmd.compiled import inline_kernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_math import (
-    C2,
-    C3,
-    C4,
-    C5,
-    C6,
-    C7,
-    C8,
-    C9,
-    C10,
-    C11,
-    C12,
-    LN2_HIGH,
-    LN2_LOW,
-    LOG2_E,
-    WHOLE_NUMBER,
-)
+
+SmallIndexArray = NDArray[np.int32]
 
 LANES = 8
 _DOUBLE = ir.DoubleType()
@@ -51,6 +38,9 @@ _EIGHT = ir.VectorType(_DOUBLE, LANES)
 _MASK = ir.VectorType(ir.IntType(1), LANES)
 _BYTE = ir.IntType(8)
 _WHOLE = ir.IntType(64)
+_EIGHT_SMALL = ir.VectorType(ir.IntType(32), LANES)
+# 1.5·2^52: added to a small whole number, its low mantissa bits are that number.
+_WHOLE_NUMBER = 6755399441055744.0
 # Sums may be reordered and products fused, as in all kernels.
 _FAST = ("fast",)
 
@@ -204,14 +194,42 @@ def _floor8(_typing: Any, value: Any) -> Any:
 
 def _two_to8(_typing: Any, whole: Any) -> Any:
     def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
-        # The low bits of a whole number plus 1.5·2^52 are that number; see `fast_exp`.
+        # The low bits of a whole number plus 1.5·2^52 are that number.
         wholes = ir.VectorType(_WHOLE, LANES)
-        magic = ir.Constant(_EIGHT, [WHOLE_NUMBER] * LANES)
+        magic = ir.Constant(_EIGHT, [_WHOLE_NUMBER] * LANES)
         bits = builder.bitcast(builder.fadd(args[0], magic), wholes)
         bits = builder.add(bits, ir.Constant(wholes, [1023] * LANES))
         return builder.bitcast(builder.shl(bits, ir.Constant(wholes, [52] * LANES)), _EIGHT)
 
     return VECTOR(VECTOR), build
+
+
+def _copy8(_typing: Any, mask: Any, source: Any, at: Any, target: Any, index: Any) -> Any:
+    def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        place = _address(context, builder, sig.args[1], args[1], args[2], _EIGHT_SMALL)
+        packed = _called(
+            builder,
+            "llvm.experimental.vector.compress.v8i32",
+            _EIGHT_SMALL,
+            [
+                builder.load(place, align=4),
+                _as_mask(builder, args[0]),
+                ir.Constant(_EIGHT_SMALL, ir.Undefined),
+            ],
+        )
+        place = _address(context, builder, sig.args[3], args[3], args[4], _EIGHT_SMALL)
+        builder.store(packed, place, align=4)
+        return context.get_dummy_value()
+
+    return types.void(types.int64, source, types.int64, target, types.int64), build
+
+
+def _square8(_typing: Any, x: Any, y: Any, z: Any) -> Any:
+    def build(_context: Any, builder: Any, _sig: Any, args: Any) -> Any:
+        x, y, z = (builder.fmul(a, a) for a in args)
+        return builder.fadd(builder.fadd(x, y), z)
+
+    return VECTOR(VECTOR, VECTOR, VECTOR), build
 
 
 def _spread8(_typing: Any, mask: Any, array: Any, index: Any) -> Any:
@@ -252,6 +270,10 @@ only8 = cast(Callable[[int, Eight], Eight], intrinsic(_only8))
 larger8 = cast(Callable[[Eight, Eight], Eight], intrinsic(_larger8))
 floor8 = cast(Callable[[Eight], Eight], intrinsic(_floor8))
 two_to8 = cast(Callable[[Eight], Eight], intrinsic(_two_to8))
+# From an array of whole numbers to another, as `keep8` does it.
+copy8 = cast(Callable[[int, SmallIndexArray, int, SmallIndexArray, int], None], intrinsic(_copy8))
+# x² + y² + z², not fused or reordered: the same wherever it is computed.
+square8 = cast(Callable[[Eight, Eight, Eight], Eight], intrinsic(_square8))
 spread8 = cast(Callable[[int, FloatArray, int], Eight], intrinsic(_spread8))
 
 
@@ -259,16 +281,3 @@ spread8 = cast(Callable[[int, FloatArray, int], Eight], intrinsic(_spread8))
 def lanes8(count: int) -> int:
     """Return the mask of the first ``count`` of eight numbers; all where there are more."""
     return 255 >> max(LANES - count, 0)
-
-
-@subkernel
-def exp8(x: Eight) -> Eight:
-    """Return e^x as `fast_exp` does."""
-    x = larger8(x, same8(-700.0))
-    n = floor8(x * same8(LOG2_E) + same8(0.5))
-    r = x - n * same8(LN2_HIGH) - n * same8(LN2_LOW)
-    p = same8(C9) + r * (same8(C10) + r * (same8(C11) + r * same8(C12)))
-    p = same8(C5) + r * (same8(C6) + r * (same8(C7) + r * (same8(C8) + r * p)))
-    one = same8(1.0)
-    p = one + r * (one + r * (same8(C2) + r * (same8(C3) + r * (same8(C4) + r * p))))
-    return p * two_to8(n)

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from mlmd.compiled import kernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.kernel_vectors import (
+from mlmd.hdnnp.tables import LARGEST_POWER, SERIES_UP_TO, _powers, _series
+from mlmd.vectors import (
     LANES,
     below8,
     count8,
@@ -19,7 +20,6 @@ from mlmd.hdnnp.kernel_vectors import (
     store8,
     sum8,
 )
-from mlmd.hdnnp.tables import LARGEST_POWER, SERIES_UP_TO, _powers, _series
 
 
 @kernel
