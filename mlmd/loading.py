@@ -11,7 +11,8 @@ from mlmd.aenet.files import is_network, load_aenet
 from mlmd.aenet.potential import AenetPotential
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.calculator import HDNNPCalculator, PotentialCalculator
-from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluator
+from mlmd.hdnnp.devices import Device, chosen_device, instead, make_evaluator
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator
 from mlmd.hdnnp.files import INPUT, load_potential
 from mlmd.hdnnp.potential import Potential
 
@@ -59,24 +60,36 @@ def read_potential(path: Path | str) -> AnyPotential:
     return load_potential(path)
 
 
-def evaluator_of(potential: AnyPotential, threads: int | None = None) -> AtomwiseEvaluator:
+def evaluator_of(
+    potential: AnyPotential,
+    threads: int | None = None,
+    device: Device | str | None = None,
+    atoms: int | None = None,
+) -> AtomwiseEvaluator:
     """Return what computes energies, forces and stress of a potential.
 
     Args:
         potential: of any family.
         threads: at most so many; None for ``NUMBA_NUM_THREADS`` or all cores of this process.
+        device: as of `mlmd.hdnnp.devices.make_evaluator`; aenet's have the processor only.
+        atoms: as of `mlmd.hdnnp.devices.make_evaluator`.
     """
     if isinstance(potential, AenetPotential):
+        if chosen_device(device) is Device.GPU:
+            instead("aenet's functions have no kernels there")
         return AenetEvaluator(potential, threads)
-    return Evaluator(potential, threads)
+    return make_evaluator(potential, threads, device, atoms)
 
 
-def load(path: Path | str, threads: int | None = None) -> PotentialCalculator:
+def load(
+    path: Path | str, threads: int | None = None, device: Device | str | None = None
+) -> PotentialCalculator:
     """Return an ASE calculator for a potential's folder.
 
     Args:
         path: as of `family_of`.
         threads: as of `evaluator_of`.
+        device: as of `evaluator_of`.
 
     Raises:
         InvalidInput: the folder holds no potential, or a damaged file.
@@ -84,4 +97,4 @@ def load(path: Path | str, threads: int | None = None) -> PotentialCalculator:
     potential = read_potential(path)
     if isinstance(potential, AenetPotential):
         return AenetCalculator(potential, threads)
-    return HDNNPCalculator(potential, threads)
+    return HDNNPCalculator(potential, threads, device)

@@ -11,16 +11,17 @@ import numpy as np
 from ase.data import chemical_symbols
 from ase.formula import Formula
 
-from mlmd.aenet.evaluator import AenetEvaluator
 from mlmd.aenet.files import is_network, load_aenet
 from mlmd.cli.output import Bar, format_table, print_json
 from mlmd.cli.structures import Input, open_input, print_issues
 from mlmd.errors import InvalidInput
 from mlmd.formats import FrameFormat
 from mlmd.frame import Frame
-from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation, Evaluator
+from mlmd.hdnnp.devices import Device
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation
 from mlmd.hdnnp.files import INPUT, load_potential
 from mlmd.hdnnp.potential import Units
+from mlmd.loading import evaluator_of
 from mlmd.units import ENERGY, LENGTH
 
 
@@ -76,6 +77,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--energy-unit", choices=sorted(ENERGY), help="of the potential, if it doesn't say"
     )
     parser.add_argument("--threads", type=int, help="cores to use; all by default")
+    parser.add_argument(
+        "--device",
+        choices=[device.value for device in Device],
+        help="cpu, gpu (single precision), or auto for a GPU where there is one; default: what "
+        "MLMD_DEVICE says, else cpu",
+    )
     parser.set_defaults(run=run)
 
 
@@ -108,9 +115,9 @@ def _open_potential(arguments: argparse.Namespace) -> tuple[AtomwiseEvaluator, U
     """Return an evaluator for the folder of either family, and the units of its files."""
     folder: Path = arguments.potential
     if not (folder / INPUT).is_file() and any(map(is_network, folder.glob("*"))):
-        return AenetEvaluator(load_aenet(folder), arguments.threads), Units()
+        return evaluator_of(load_aenet(folder), arguments.threads, arguments.device), Units()
     potential = load_potential(folder, arguments.length_unit, arguments.energy_unit)
-    return Evaluator(potential, arguments.threads), potential.units
+    return evaluator_of(potential, arguments.threads, arguments.device), potential.units
 
 
 def _predict(source: Input, units: Units, evaluator: AtomwiseEvaluator) -> Iterator[Prediction]:

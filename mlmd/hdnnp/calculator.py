@@ -9,7 +9,8 @@ from ase import Atoms
 from ase.calculators.calculator import Calculator, all_changes
 from ase.stress import full_3x3_to_voigt_6_stress
 
-from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation, Evaluator
+from mlmd.hdnnp.devices import Device, make_evaluator
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluation
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
 
@@ -61,9 +62,15 @@ class HDNNPCalculator(PotentialCalculator):
     Args:
         potential: a potential, or its folder.
         threads: at most so many.
+        device: as of `mlmd.hdnnp.devices.make_evaluator`.
     """
 
-    def __init__(self, potential: Potential | Path | str, threads: int | None = None) -> None:
+    def __init__(
+        self,
+        potential: Potential | Path | str,
+        threads: int | None = None,
+        device: Device | str | None = None,
+    ) -> None:
         if not isinstance(potential, Potential):
             potential = load_potential(potential)
-        super().__init__(Evaluator(potential, threads))
+        super().__init__(make_evaluator(potential, threads, device))

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import warnings
 from enum import StrEnum
 
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.evaluator import Evaluator
+from mlmd.hdnnp.potential import Potential
 
 VARIABLE = "MLMD_DEVICE"
+# Starting its kernels costs a GPU more than so few atoms cost the processor.
+LEAST_ATOMS_FOR_GPU = 2000
 
 
 class Device(StrEnum):
@@ -23,17 +28,67 @@ class ProcessorInstead(UserWarning):
 
 
 def chosen_device(device: Device | str | None) -> Device:
-    """Return what was asked for, or what ``MLMD_DEVICE`` says; the processor otherwise.
+    """Return where to evaluate: what was asked for, or what the environment says.
+
+    Args:
+        device: None takes ``MLMD_DEVICE``, and the processor where that is not set;
+            ``auto`` takes it where it is set.
 
     Raises:
         InvalidInput: no such device.
     """
-    where = "device" if device is not None else VARIABLE
-    said = os.environ.get(VARIABLE, "") or Device.CPU if device is None else device
+    said = os.environ.get(VARIABLE, "")
+    wanted = _device(device, "device") if device is not None else None
+    if said and wanted in (None, Device.AUTO):
+        return _device(said, VARIABLE)
+    return wanted or Device.CPU
+
+
+def make_evaluator(
+    potential: Potential,
+    threads: int | None = None,
+    device: Device | str | None = None,
+    atoms: int | None = None,
+) -> Evaluator:
+    """Return what computes energies, forces and stress, on the processor or on a GPU.
+
+    Args:
+        potential: what to evaluate.
+        threads: as of `Evaluator`.
+        device: as of `chosen_device`. Where no GPU can be used, ``gpu`` takes the
+            processor with a `ProcessorInstead` warning, ``auto`` without one.
+        atoms: how many there will be; ``auto`` leaves few to the processor.
+
+    Raises:
+        InvalidInput: no such device.
+    """
+    wanted = chosen_device(device)
+    few = atoms is not None and atoms < LEAST_ATOMS_FOR_GPU
+    if wanted is Device.CPU or (wanted is Device.AUTO and few):
+        return Evaluator(potential, threads)
+    trouble = gpu_trouble()
+    if not trouble:
+        # Numba's CUDA is loaded by who has a GPU only.
+        from mlmd.hdnnp.gpu.evaluator import GpuEvaluator, unsupported
+
+        trouble = unsupported(potential)
+        if not trouble:
+            return GpuEvaluator(potential, threads)
+    if wanted is Device.GPU:
+        instead(trouble)
+    return Evaluator(potential, threads)
+
+
+def _device(name: str, where: str) -> Device:
     try:
-        return Device(said)
+        return Device(name)
     except ValueError:
-        raise InvalidInput(where, repr(str(said)), ", ".join(Device)) from None
+        raise InvalidInput(where, repr(str(name)), ", ".join(Device)) from None
+
+
+def instead(reason: str) -> None:
+    """Warn that the processor does what was meant for a GPU."""
+    warnings.warn(f"The processor computes, not the GPU: {reason}.", ProcessorInstead, stacklevel=3)
 
 
 def gpu_trouble() -> str:

@@ -10,6 +10,8 @@ from ase import Atoms
 from ase.stress import voigt_6_to_full_3x3_stress
 from numpy.typing import NDArray
 
+from mlmd.hdnnp.devices import Device
+from mlmd.hdnnp.evaluator import AtomwiseEvaluator
 from mlmd.loading import AnyPotential, evaluator_of
 
 FloatArray = NDArray[np.float64]
@@ -62,11 +64,17 @@ class PotentialForces:
     Args:
         potential: what to evaluate.
         threads: at most so many; None for all that the process has.
+        device: as of `mlmd.loading.evaluator_of`; what ``auto`` means depends on the atoms.
     """
 
-    def __init__(self, potential: AnyPotential, threads: int | None = None) -> None:
-        self._potential, self._threads = potential, threads
-        self._evaluator = evaluator_of(potential, threads)
+    def __init__(
+        self,
+        potential: AnyPotential,
+        threads: int | None = None,
+        device: Device | str | None = None,
+    ) -> None:
+        self._potential, self._threads, self._device = potential, threads, device
+        self._evaluator: AtomwiseEvaluator | None = None
 
     def compute(
         self,
@@ -76,12 +84,17 @@ class PotentialForces:
         pbc: tuple[bool, bool, bool],
     ) -> Evaluation:
         """Evaluate positions (N, 3) and cell (3, 3), both Å."""
+        if self._evaluator is None:
+            self._evaluator = evaluator_of(
+                self._potential, self._threads, self._device, len(numbers)
+            )
         return self._evaluator.compute(numbers, positions, cell, pbc)
 
     def renew(self) -> None:
         """Forget everything that earlier calls left behind."""
-        self._evaluator.close()
-        self._evaluator = evaluator_of(self._potential, self._threads)
+        if self._evaluator is not None:
+            self._evaluator.close()
+        self._evaluator = None
 
 
 @dataclass(frozen=True)

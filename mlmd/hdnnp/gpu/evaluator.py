@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+import weakref
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.devices import ProcessorInstead
+from mlmd.hdnnp.devices import instead
 from mlmd.hdnnp.evaluator import EXTRAPOLATION, MOST_LISTED, Evaluation, Evaluator
 from mlmd.hdnnp.gpu.kernel_atoms import (
     UNIT,
@@ -29,6 +29,10 @@ from mlmd.hdnnp.skin_list import MOST_NEIGHBORS
 
 # Enough blocks for any card; each takes atoms until there are none left.
 MOST_BLOCKS = 2 if SIMULATED else 16_384
+# How far forces may be from the processor's, of the largest, before the GPU isn't believed.
+TRUST = 1e-3
+# Potentials whose first forces agreed.
+_agreed: list[weakref.ref[Potential]] = []
 
 
 class GpuEvaluator(Evaluator):
@@ -36,7 +40,8 @@ class GpuEvaluator(Evaluator):
 
     What the GPU can't do for one structure (atoms that overlap, more neighbours or atoms than
     fit) the processor's engine does, which this class is, too; a `ProcessorInstead`
-    warning says so. The same input gives the same bits as long as the list isn't rebuilt.
+    warning says so. The first forces of a potential are compared with the processor's: a card
+    or a driver that computes something else is left alone. The same input gives the same bits.
 
     Args:
         potential: with functions that the GPU's kernels know, see `unsupported`.
@@ -57,16 +62,34 @@ class GpuEvaluator(Evaluator):
         self._on_gpu = on_device(gpu_tables(functions, networks, self._energy_unit))
         self._gpu_list = DeviceList(potential.cutoff_radius, skin, len(self.elements))
         self._results: DeviceResults | None = None
+        self._distrusted = False
 
     def compute(
         self, numbers: ArrayLike, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike
     ) -> Evaluation:
         """Return energy, forces and stress; arguments and errors as of `Evaluator.compute`."""
+        found = None if self._distrusted else self._compute(numbers, positions, cell, pbc)
+        if found is None:
+            return super().compute(numbers, positions, cell, pbc)
+        if not any(reference() is self.potential for reference in _agreed):
+            truth = super().compute(numbers, positions, cell, pbc)
+            gap = float(np.abs(found.forces - truth.forces).max())
+            if not gap <= TRUST * max(float(np.abs(truth.forces).max()), TRUST):
+                self._distrusted = True
+                instead(f"its forces differ by {gap:.2g} eV/Å from the processor's")
+                return truth
+            _agreed[:] = [reference for reference in _agreed if reference() is not None]
+            _agreed.append(weakref.ref(self.potential))
+        return found
+
+    def _compute(
+        self, numbers: ArrayLike, positions: ArrayLike, cell: ArrayLike, pbc: ArrayLike
+    ) -> Evaluation | None:
         box = np.array(cell, dtype=np.float64).reshape(3, 3)
         elements = self._elements(numbers)
         results = self._on_device(elements, positions, box, pbc, FORCES)
         if results is None:
-            return super().compute(numbers, positions, cell, pbc)
+            return None
         atomic = self._in_ev(results, elements)
         stress = np.zeros((3, 3))
         volume = abs(float(np.linalg.det(box)))
@@ -131,7 +154,7 @@ class GpuEvaluator(Evaluator):
             layout = layout_for(self._sizes, self._gpu_list.most_neighbors)
         except InvalidInput as error:
             # What is wrong with the structure itself the processor's engine refuses in turn.
-            _instead(str(error))
+            instead(str(error).rstrip("."))
             return None
         results = self._cleared(len(x), depth)
         groups = groups_per_block(layout)
@@ -140,7 +163,7 @@ class GpuEvaluator(Evaluator):
             self._on_gpu, self._gpu_list.around, layout, depth, results
         )
         if results.counts.copy_to_host()[1]:
-            _instead("forces too large for single precision: atoms overlap")
+            instead("forces too large for single precision: atoms overlap")
             return None
         return results
 
@@ -189,9 +212,3 @@ def unsupported(potential: Any) -> str:
     if strange:
         return f"symmetry functions of type {', '.join(map(str, strange))}"
     return ""
-
-
-def _instead(reason: str) -> None:
-    warnings.warn(
-        f"The processor computes what the GPU can't: {reason}", ProcessorInstead, stacklevel=4
-    )

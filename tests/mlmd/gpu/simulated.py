@@ -176,6 +176,13 @@ def repeated() -> dict:
             gpu.compute(s.numbers, close, s.cell, True)
         except InvalidInput as error:
             found["refused"] = str(error)
+        module.TRUST = 1e-9
+        module._agreed.clear()
+        strange = module.GpuEvaluator(potential, 1)
+        found["distrusted"] = all(
+            bool((strange.compute(*s.arguments).forces == theirs).all())
+            for theirs in [cpu.compute(*s.arguments).forces] * 2
+        )
         module.layout_for.__globals__["SHARED_BYTES"] = 100
         instead = gpu.compute(*s.arguments)
     found["instead"] = bool((instead.forces == cpu.compute(*s.arguments).forces).all())

@@ -60,7 +60,10 @@ def test_the_same_input_gives_the_same_bits_and_the_processor_does_the_rest(run_
     assert "two atoms on one spot" in found["refused"]
     assert found["instead"]
     assert "atoms overlap" in found["said"][0]
-    assert "at most 100 bytes on a GPU" in found["said"][1]
+    assert found["distrusted"]
+    assert "its forces differ" in found["said"][1]
+    assert "at most 100 bytes on a GPU" in found["said"][2]
+    assert len(found["said"]) == 3
 
 
 def test_a_whole_warp_does_what_four_lanes_do(run_simulated):
