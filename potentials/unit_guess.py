@@ -9,7 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from itertools import product
+from itertools import islice, product
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +29,8 @@ LENGTHS, ENERGIES = ("angstrom", "bohr"), ("ev", "hartree", "rydberg")
 SYMBOLS = {"angstrom": "Å", "bohr": "bohr", "ev": "eV", "hartree": "hartree", "rydberg": "rydberg"}
 LONG_CUTOFF = 8.5  # longer than the cutoffs of such potentials usually are, Å
 MOST_FRAMES = 5
+LEAST_FORCE = 0.01  # eV/Å, the largest of a frame: a crystal at rest tells nothing
+MOST_LOOKED_AT = 500  # frames, until enough have forces that tell something
 MOST_ATOMS = 300  # of a frame: six evaluations each have to be quick
 
 
@@ -67,8 +69,8 @@ def guess_units(files: Mapping[str, bytes], frames: Iterable[Frame] = ()) -> Gue
 def _usable(potential: Potential, frames: Iterable[Frame]) -> list[Frame]:
     known = {atomic_numbers[symbol] for symbol in potential.elements}
     found = []
-    for frame in frames:
-        has_forces = frame.forces is not None and float(np.abs(frame.forces).max()) > 0.01
+    for frame in islice(frames, MOST_LOOKED_AT):
+        has_forces = frame.forces is not None and float(np.abs(frame.forces).max()) > LEAST_FORCE
         if has_forces and len(frame.numbers) <= MOST_ATOMS and set(frame.numbers.tolist()) <= known:
             found.append(frame)
             if len(found) == MOST_FRAMES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
@@ -18,13 +18,14 @@ from datasets.selectors import versions_usable_by
 from labs.exceptions import Refused
 from labs.models import Visibility
 from mlmd.errors import InvalidInput
+from mlmd.formats.source import safe_name
 from potentials.choices import VersionField
 from potentials.families.reading import Recognised, recognise
 from potentials.references import MOST_LETTERS, source_cleaned
 from potentials.services.imports import PotentialFiles
 from potentials.services.potentials import MOST_NAME
 from potentials.unit_guess import Guess, guess_units
-from potentials.unpacking import Unpacked, unpack
+from potentials.unpacking import Fate, Unpacked, unpack
 
 LENGTH_CHOICES = [("", gettext_lazy("as the files say")), ("angstrom", "Å"), ("bohr", "bohr")]
 ENERGY_CHOICES = [
@@ -60,13 +61,27 @@ class Findings:
         unpacked: each file with its verdict; None where not even that could be read.
         recognised: the potential, or None.
         problem: why there is none, in words; empty where there is one.
-        guess: of the units, where nothing says them.
+        guess: of the units, where the files don't say them.
+        chosen: units of length and energy that the person chose; empty where they did not.
     """
 
     unpacked: Unpacked | None
     recognised: Recognised | None
     problem: str
     guess: Guess | None
+    chosen: tuple[str, str] = ("", "")
+
+    @property
+    def is_chosen(self) -> bool:
+        """Whether both units were chosen."""
+        return all(self.chosen)
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether the chosen units are others than the guess."""
+        if self.guess is None or not self.is_chosen:
+            return False
+        return self.chosen != (self.guess.length, self.guess.energy)
 
 
 class UploadForm(forms.Form):
@@ -194,8 +209,30 @@ def findings(
         if unpacked.refused:
             first = unpacked.refused[0]
             raise Refused(f"{first.name}: {first.words}")
-        recognised = recognise(unpacked.files, length_unit, energy_unit)
+        recognised = recognise(unpacked.files)
         guess = guess_units(unpacked.files, frames) if recognised.needs_units else None
-    except (Refused, InvalidInput) as error:
+        if guess is not None:
+            recognised = recognise(unpacked.files, length_unit, energy_unit)
+    except Refused as error:
         return Findings(unpacked, None, str(error), None)
-    return Findings(unpacked, recognised, "", guess)
+    except InvalidInput as error:
+        return Findings(_blamed(unpacked, error), None, str(error), None)
+    chosen = (length_unit, energy_unit)
+    return Findings(unpacked, recognised, "", guess, chosen)
+
+
+def _blamed(unpacked: Unpacked | None, error: InvalidInput) -> Unpacked | None:
+    """Return the verdicts with that of the file changed that an error is about."""
+    if unpacked is None:
+        return None
+    words = _("%(found)s; expected %(expected)s.") % {
+        "found": error.found,
+        "expected": error.expected,
+    }
+    verdicts = tuple(
+        replace(verdict, fate=Fate.REFUSED, words=words)
+        if error.where.startswith(safe_name(verdict.name)) and verdict.fate is Fate.KEPT
+        else verdict
+        for verdict in unpacked.verdicts
+    )
+    return replace(unpacked, verdicts=verdicts)

@@ -5,9 +5,10 @@
   const box = document.getElementById("findings");
   if (!box) return;
   const form = box.closest("form");
+  // What a person chose stays; what was filled in here may be filled in better.
   const fill = (field, value) => {
-    if (!field || field.value || !value) return;
-    field.value = value;
+    if (!field || !value || (field.value && field.dataset.filled !== field.value)) return;
+    field.value = field.dataset.filled = value;
     field.dispatchEvent(new Event("input", { bubbles: true }));
   };
 

@@ -151,6 +151,26 @@ def test_a_refused_upload_names_file_and_fault(files, change, words, owner, lab,
     assert not Potential.objects.exists()
 
 
+def test_the_file_at_fault_is_marked(files, owner, lab, sign_in) -> None:
+    spoilt = files | {"weights.014.data": b"0.1 a\nnothing\n"}
+    answer = sign_in(owner).post(reverse("potentials:upload"), form(files=sent(spoilt)))
+    fates = {v.name: v.fate for v in answer.context["findings"].unpacked.verdicts}
+    assert fates["weights.014.data"] is Fate.REFUSED
+    assert fates["input.nn"] is Fate.KEPT
+
+
+def test_units_that_the_forces_contradict_are_doubted(silent, owner, lab, sign_in) -> None:
+    version = make_version(owner, lab)
+    client, url = sign_in(owner), reverse("potentials:upload-preview")
+    values = form(versions=[version.public_id], files=sent(silent))
+    guess = client.post(url, values).context["findings"].guess
+    other = {"angstrom": "bohr", "bohr": "angstrom"}[guess.length]
+    for length, is_doubtful in ((guess.length, False), (other, True)):
+        chosen = {"length_unit": length, "energy_unit": guess.energy, "files": sent(silent)}
+        answer = client.post(url, values | chosen)
+        assert ("probably not those" in answer.content.decode()) is is_doubtful
+
+
 def test_names_that_leave_the_folder_reach_nothing(files, tmp_path, monkeypatch) -> None:
     monkeypatch.chdir(tmp_path)
     found = unpack([zipped(files, "../../"), zipped({"passwd": b"root"}, "/etc/")])
