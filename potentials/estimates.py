@@ -13,7 +13,7 @@ from datasets.models import Structure
 from datasets.selections import Selection
 from jobs.states import State
 from labs.templatetags.mlmd_tags import bytes_, duration
-from mlmd.md import Ensemble, MDSettings
+from mlmd.md import MDSettings
 from potentials.data_facts import DataFacts, data_facts
 from potentials.families import Family
 from potentials.models import Potential, Simulation
@@ -196,7 +196,7 @@ def _simulation_warnings(
             )
             % {"count": atoms}
         )
-    if any(stage.ensemble == Ensemble.NPT for stage in settings.stages) and not all(
+    if any(stage.ensemble.moves_cell for stage in settings.stages) and not all(
         structure.report.get("pbc", [True])
     ):
         warnings.append(_("The structure isn't periodic in all directions: it has no pressure."))

@@ -36,7 +36,9 @@ ENSEMBLES = {
     Ensemble.NVT_LANGEVIN: gettext_lazy("NVT, Langevin: friction and noise on every atom"),
     Ensemble.NVT_NOSE_HOOVER: gettext_lazy("NVT, Nosé–Hoover chain: deterministic thermostat"),
     Ensemble.NVE: gettext_lazy("NVE: constant energy, no thermostat"),
-    Ensemble.NPT: gettext_lazy("NPT: constant temperature and pressure"),
+    Ensemble.NPT: gettext_lazy("NPT: constant temperature and pressure, shape kept"),
+    Ensemble.NPT_AXES: gettext_lazy("NPT, each axis by itself: a box stays a box"),
+    Ensemble.NPT_FULL: gettext_lazy("NPT, full: lengths and angles of the cell move"),
 }
 SHORT_ENSEMBLES = {
     Ensemble.NVT_BUSSI: gettext_lazy("NVT Bussi"),
@@ -44,6 +46,8 @@ SHORT_ENSEMBLES = {
     Ensemble.NVT_NOSE_HOOVER: gettext_lazy("NVT Nosé–Hoover"),
     Ensemble.NVE: "NVE",
     Ensemble.NPT: "NPT",
+    Ensemble.NPT_AXES: gettext_lazy("NPT, axes"),
+    Ensemble.NPT_FULL: gettext_lazy("NPT, full"),
 }
 STAGE_KINDS = {
     StageKind.HEAT: gettext_lazy("heat"),
@@ -123,6 +127,14 @@ class StageForm(forms.Form):
         max_value=10_000,
         widget=_quiet("GPa"),
     )
+    stress = forms.CharField(
+        label=gettext_lazy("Extra stress"),
+        required=False,
+        max_length=100,
+        widget=forms.TextInput(
+            {"data-unit": "GPa", "data-expert": "true", "placeholder": "xx yy zz yz xz xy"}
+        ),
+    )
     duration = forms.FloatField(
         label=gettext_lazy("Time"), min_value=1e-4, required=False, widget=_quiet("ps")
     )
@@ -146,6 +158,7 @@ class StageForm(forms.Form):
             "temperature_start": values["temperature_start"],
             "temperature_end": values.get("temperature_end"),
             "pressure": values.get("pressure") or 0.0,
+            "stress": values.get("stress") or "",
             "steps": max(1, round(values["duration"] * 1000 / time_step)),
         }
 
@@ -366,7 +379,8 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
     """Return what the form and its stages start with when a run is cloned."""
     settings = settings_from_mapping(parent.settings)
     stages = settings.stages
-    only = stages[0] if len(stages) == 1 and stages[0].kind == StageKind.HOLD else None
+    simple = len(stages) == 1 and stages[0].kind == StageKind.HOLD and not stages[0].stress
+    only = stages[0] if simple else None
     picoseconds = settings.time_step / 1000
     initial = {
         **{n: plain_number(value) for n, value in parent.settings.items() if n != "stages"},
@@ -397,5 +411,6 @@ def _stage_initial(stage: Stage, picoseconds: float) -> dict[str, Any]:
         "temperature_start": plain_number(stage.temperature_start),
         "temperature_end": plain_number(stage.temperature_end),
         "pressure": plain_number(stage.pressure),
+        "stress": stage.stress,
         "duration": plain_number(stage.steps * picoseconds),
     }

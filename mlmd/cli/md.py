@@ -61,7 +61,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--temperature-end", type=float, help="K; heats or quenches in a straight line"
     )
-    parser.add_argument("--pressure", type=float, default=0.0, help="GPa, of npt; default 0")
+    parser.add_argument("--pressure", type=float, default=0.0, help="GPa, of npt…; default 0")
+    parser.add_argument(
+        "--stress",
+        default="",
+        metavar="GPA",
+        help="beside the pressure: 'xx yy zz' (npt-axes) or 'xx yy zz yz xz xy' (npt-full)",
+    )
     parser.add_argument("--steps", type=int, default=10_000, help="default 10000")
     _add_settings(parser)
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
@@ -123,7 +129,13 @@ def _settings(arguments: argparse.Namespace) -> MDSettings:
     if end is not None and end != start:
         kind = StageKind.HEAT if end > start else StageKind.QUENCH
     stage = Stage(
-        arguments.steps, kind, Ensemble(arguments.ensemble), start, end, arguments.pressure
+        arguments.steps,
+        kind,
+        Ensemble(arguments.ensemble),
+        start,
+        end,
+        arguments.pressure,
+        arguments.stress,
     )
     chosen = {name: getattr(arguments, name) for name in _OPTIONS}
     return replace(MDSettings(stages=(stage,)), **chosen)

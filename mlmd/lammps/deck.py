@@ -13,10 +13,11 @@ import numpy as np
 from ase.data import atomic_masses, atomic_numbers, chemical_symbols
 
 from mlmd.errors import InvalidInput
-from mlmd.lammps.frame_of_reference import ReferenceFrame
+from mlmd.lammps.frame_of_reference import FloatArray, ReferenceFrame, reference_frame
 from mlmd.lammps.pair_styles import PairStyle
 from mlmd.md.ensembles import Ensemble
-from mlmd.md.settings import MDSettings, Stage
+from mlmd.md.settings import MDSettings
+from mlmd.md.stages import Stage, stress_tensor
 from mlmd.md.system import System
 from mlmd.units import AMU_A2_PER_FS2, BAR, EV_PER_A3_IN_GPA
 
@@ -145,7 +146,7 @@ def input_file(
             *_outputs(settings, system.has_fixed),
             *([] if walltime_s is None else [f"timer timeout {_clock(walltime_s)} every 100"]),
             "",
-            *_stages(settings),
+            *_stages(settings, system),
             f"write_restart {STATE_FILE}.part",
             f"shell mv {STATE_FILE}.part {STATE_FILE}",
             "",
@@ -210,11 +211,12 @@ def _outputs(settings: MDSettings, has_held: bool) -> list[str]:
     ]
 
 
-def _stages(settings: MDSettings) -> Iterable[str]:
+def _stages(settings: MDSettings, system: System) -> Iterable[str]:
     end = 0
+    turn = reference_frame(system.cell, system.pbc, system.positions).rotation
     for index, stage in enumerate(settings.stages):
         begin, end = end, end + stage.steps
-        fixes = _fixes(stage, settings, index)
+        fixes = _fixes(stage, settings, index, turn)
         run = (
             f"run {end} upto start {begin} stop {end} every {settings.checkpoint_every} "
             f'"write_restart {STATE_FILE}.part" "shell mv {STATE_FILE}.part {STATE_FILE}"'
@@ -230,16 +232,17 @@ def _stages(settings: MDSettings) -> Iterable[str]:
         yield ""
 
 
-def _fixes(stage: Stage, settings: MDSettings, index: int) -> list[str]:
+def _fixes(stage: Stage, settings: MDSettings, index: int, turn: FloatArray) -> list[str]:
     """Return the fixes that make a stage's ensemble."""
     first, last = stage.temperature_start, stage.last_temperature
     ramp = f"{first:.10g} {last:.10g}"
     time = f"{settings.thermostat_time / FS_PER_PS:.10g}"
     seed = 1 + (settings.seed + 7919 * index) % _LARGEST_SEED
     nve = "fix move mobile nve"
-    pressure = f"{stage.pressure * GPA_IN_BAR:.10g}"
-    barostat = f"iso {pressure} {pressure} {settings.barostat_time / FS_PER_PS:.10g}"
     chain = settings.chain_length
+    if stage.ensemble.moves_cell:
+        barostat = _barostat(stage, settings.barostat_time / FS_PER_PS, turn)
+        return [f"fix move mobile npt temp {ramp} {time} {barostat} tchain {chain}"]
     return {
         Ensemble.NVE: [nve],
         Ensemble.NVT_LANGEVIN: [
@@ -248,8 +251,36 @@ def _fixes(stage: Stage, settings: MDSettings, index: int) -> list[str]:
         ],
         Ensemble.NVT_BUSSI: [nve, f"fix bath mobile temp/csvr {ramp} {time} {seed}"],
         Ensemble.NVT_NOSE_HOOVER: [f"fix move mobile nvt temp {ramp} {time} tchain {chain}"],
-        Ensemble.NPT: [f"fix move mobile npt temp {ramp} {time} {barostat} tchain {chain}"],
     }[stage.ensemble]
+
+
+def _barostat(stage: Stage, time: float, turn: FloatArray) -> str:
+    """Return the part of ``fix npt`` that holds a pressure or stress, in LAMMPS' axes."""
+    pressure = f"{stage.pressure * GPA_IN_BAR:.10g}"
+    if stage.ensemble == Ensemble.NPT:
+        return f"iso {pressure} {pressure} {time:.10g}"
+    if stage.ensemble == Ensemble.NPT_AXES and not np.allclose(turn, np.eye(3), atol=1e-9):
+        raise InvalidInput(
+            "structure",
+            "a cell whose first vector isn't along x, or whose second leaves the xy plane",
+            "LAMMPS' orientation for npt-axes",
+            "Turn the structure, choose npt or npt-full, or run it with our own engine.",
+        )
+    stress = stress_tensor(stage)
+    shape = "aniso" if stage.ensemble == Ensemble.NPT_AXES else "tri"
+    # Flipped, the lattice vectors would jump from frame to frame.
+    end = " flip no" if shape == "tri" else ""
+    if stress is None:
+        return f"{shape} {pressure} {pressure} {time:.10g}{end}"
+    # LAMMPS counts pressure, we count tension.
+    target = stage.pressure * np.eye(3) - turn @ stress @ turn.T * EV_PER_A3_IN_GPA
+    axes = ("xx", "yy", "zz") if shape == "aniso" else ("xx", "yy", "zz", "yz", "xz", "xy")
+    words = []
+    for axis in axes:
+        component = target["xyz".index(axis[0]), "xyz".index(axis[1])]
+        value = f"{round(component * GPA_IN_BAR, 6) + 0.0:.10g}"
+        words.append(f"{axis[0] if axis[0] == axis[1] else axis} {value} {value} {time:.10g}")
+    return " ".join(words) + end
 
 
 def _clock(seconds: float) -> str:

@@ -9,13 +9,12 @@ from mlmd.md.settings import (
     MDSettings,
     MDSpec,
     OnExtrapolation,
-    Stage,
-    StageKind,
     Velocities,
     check_settings,
     settings_from_mapping,
 )
 from mlmd.md.simulation import run
+from mlmd.md.stages import Stage, StageKind
 
 __all__ = [
     "BlowUp",

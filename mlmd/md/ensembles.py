@@ -6,7 +6,11 @@ from enum import StrEnum
 
 import numpy as np
 
-from mlmd.md.barostats import StochasticCellRescaling
+from mlmd.md.barostats import (
+    AxialCellRescaling,
+    FlexibleCellRescaling,
+    StochasticCellRescaling,
+)
 from mlmd.md.integrators import BathSettings, Integrator, VelocityVerlet
 from mlmd.md.thermostats import Bussi, Langevin, NoseHooverChain
 
@@ -19,6 +23,18 @@ class Ensemble(StrEnum):
     NVT_BUSSI = "nvt-bussi"
     NVT_NOSE_HOOVER = "nvt-nose-hoover"
     NPT = "npt"
+    NPT_AXES = "npt-axes"
+    NPT_FULL = "npt-full"
+
+    @property
+    def moves_cell(self) -> bool:
+        """Whether the pressure is held and the cell moves."""
+        return self in (Ensemble.NPT, Ensemble.NPT_AXES, Ensemble.NPT_FULL)
+
+    @property
+    def changes_shape(self) -> bool:
+        """Whether the cell may change its shape, and so follow a stress."""
+        return self in (Ensemble.NPT_AXES, Ensemble.NPT_FULL)
 
 
 def make_integrator(
@@ -31,5 +47,7 @@ def make_integrator(
         Ensemble.NVT_BUSSI: Bussi,
         Ensemble.NVT_NOSE_HOOVER: NoseHooverChain,
         Ensemble.NPT: StochasticCellRescaling,
+        Ensemble.NPT_AXES: AxialCellRescaling,
+        Ensemble.NPT_FULL: FlexibleCellRescaling,
     }
     return kinds[Ensemble(ensemble)](settings, rng)

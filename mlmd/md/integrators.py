@@ -28,10 +28,13 @@ class Targets:
     Args:
         thermal_energy: target temperature times k_B, kT, eV.
         pressure: target pressure, eV/Å³.
+        stress: target beside the pressure, symmetric, tension positive, shape (3, 3), eV/Å³;
+            None for none. Only cells that change their shape follow it.
     """
 
     thermal_energy: float
     pressure: float = 0.0
+    stress: FloatArray | None = None
 
 
 @dataclass(frozen=True)

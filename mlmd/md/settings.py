@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,20 +9,12 @@ from typing import Any
 
 from mlmd.errors import InvalidInput
 from mlmd.launch import Resources
-from mlmd.md.ensembles import Ensemble
 from mlmd.md.integrators import BathSettings
+from mlmd.md.stages import Stage, check_stage
 from mlmd.settings import check, from_mapping
 from mlmd.units import EV_PER_A3_IN_GPA
 
 WHERE = "molecular dynamics settings"
-
-
-class StageKind(StrEnum):
-    """What a stage does to the temperature."""
-
-    HEAT = "heat"
-    HOLD = "hold"
-    QUENCH = "quench"
 
 
 class Velocities(StrEnum):
@@ -38,74 +29,6 @@ class OnExtrapolation(StrEnum):
 
     CONTINUE = "continue"
     STOP = "stop"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """A part of the run with one ensemble and a straight temperature ramp."""
-
-    steps: int = field(
-        default=10_000,
-        metadata={
-            "label": "Steps",
-            "help": "How many time steps the stage takes.",
-            "minimum": 1,
-            "maximum": 1_000_000_000,
-        },
-    )
-    kind: StageKind = field(
-        default=StageKind.HOLD,
-        metadata={
-            "label": "Kind",
-            "help": "Heat up, hold or quench; heating and quenching need two temperatures.",
-        },
-    )
-    ensemble: Ensemble = field(
-        default=Ensemble.NVT_BUSSI,
-        metadata={
-            "label": "Ensemble",
-            "help": "What is held constant, and by which thermostat or barostat.",
-        },
-    )
-    temperature_start: float = field(
-        default=300.0,
-        metadata={
-            "label": "Temperature at the start",
-            "help": "In NVE it only sets the first velocities.",
-            "unit": "K",
-            "minimum": 0.1,
-            "maximum": 1e6,
-        },
-    )
-    temperature_end: float | None = field(
-        default=None,
-        metadata={
-            "label": "Temperature at the end",
-            "help": "Reached in a straight line; empty for the same as at the start.",
-            "unit": "K",
-            "minimum": 0.1,
-            "maximum": 1e6,
-        },
-    )
-    pressure: float = field(
-        default=0.0,
-        metadata={
-            "label": "Pressure",
-            "help": "Target of the NPT ensemble.",
-            "unit": "GPa",
-            "minimum": -1000.0,
-            "maximum": 10_000.0,
-        },
-    )
-
-    @property
-    def last_temperature(self) -> float:
-        """Temperature at the end, K."""
-        return self.temperature_start if self.temperature_end is None else self.temperature_end
-
-    def temperature_at(self, done: float) -> float:
-        """Return the target after a share of the stage, K."""
-        return self.temperature_start + (self.last_temperature - self.temperature_start) * done
 
 
 @dataclass(frozen=True)
@@ -349,8 +272,7 @@ def check_settings(settings: MDSettings) -> None:
         raise InvalidInput(WHERE, "no stages", "at least one")
     for index, stage in enumerate(settings.stages, 1):
         where = f"{WHERE}: stage {index}"
-        check(stage, where)
-        _check_ramp(stage, where)
+        check_stage(stage, where)
     shortest = 5 * settings.time_step
     if settings.thermostat_time < shortest:
         raise InvalidInput(
@@ -359,32 +281,13 @@ def check_settings(settings: MDSettings) -> None:
             f"at least five time steps, {shortest} fs",
         )
     least = 10 * settings.barostat_interval * settings.time_step
-    uses_npt = any(stage.ensemble == Ensemble.NPT for stage in settings.stages)
+    uses_npt = any(stage.ensemble.moves_cell for stage in settings.stages)
     if uses_npt and settings.barostat_time < least:
         raise InvalidInput(
             f"{WHERE}: barostat_time",
             f"{settings.barostat_time} fs",
             f"at least ten volume moves, {least} fs",
             "Move the volume more often or let it relax more slowly.",
-        )
-
-
-def _check_ramp(stage: Stage, where: str) -> None:
-    change = stage.last_temperature - stage.temperature_start
-    sign = 0 if math.isclose(change, 0.0) else int(math.copysign(1, change))
-    expected = {StageKind.HEAT: 1, StageKind.HOLD: 0, StageKind.QUENCH: -1}[stage.kind]
-    if sign != expected:
-        found = (
-            f"{stage.kind.value} from {stage.temperature_start:g} to {stage.last_temperature:g} K"
-        )
-        ends = {1: "a higher", 0: "the same", -1: "a lower"}[expected]
-        raise InvalidInput(where, found, f"{ends} temperature at the end")
-    if stage.ensemble == Ensemble.NVE and sign:
-        raise InvalidInput(
-            where,
-            "a temperature ramp without a thermostat (nve)",
-            "a constant temperature",
-            "Choose an NVT or NPT ensemble to heat or quench.",
         )
 
 

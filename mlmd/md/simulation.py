@@ -12,7 +12,7 @@ from ase import Atoms
 
 from mlmd.errors import InvalidInput
 from mlmd.loading import AnyPotential
-from mlmd.md.ensembles import Ensemble, make_integrator
+from mlmd.md.ensembles import make_integrator
 from mlmd.md.forces import ForceProvider, PotentialForces
 from mlmd.md.guard import BlowUp, ExtrapolationStop, check_motion, moment
 from mlmd.md.integrators import Integrator, Targets
@@ -23,10 +23,11 @@ from mlmd.md.results import (
     MDResult,
     RunStatus,
 )
-from mlmd.md.settings import MDSettings, Stage, Velocities, check_settings
+from mlmd.md.settings import MDSettings, Velocities, check_settings, settings_from_mapping
+from mlmd.md.stages import Stage, stress_tensor
 from mlmd.md.summary import summarise
 from mlmd.md.system import System, draw_velocities, system_from_atoms
-from mlmd.runs import Progress, StopRequest, to_jsonable, write_json_atomic
+from mlmd.runs import Progress, StopRequest, write_json_atomic
 from mlmd.units import EV_PER_A3_IN_GPA, K_BOLTZMANN
 
 # Rounding gives the centre of mass a push of 1e-16 a step; taken out before it can add up.
@@ -137,8 +138,9 @@ class _Run:
                 draw_velocities(self.system, self.settings.stages[0].temperature_start, self.rng)
             self.system.evaluate()
             return
-        known = to_jsonable(replace(self.settings, threads=None))
-        if self.restart.settings != known:
+        # Read, not compared as it lies there: an older state lacks what is at its default since.
+        saved = settings_from_mapping(self.restart.settings, RESTART_FILE)
+        if saved != replace(self.settings, threads=None):
             raise InvalidInput(
                 f"{self.run_dir / RESTART_FILE}",
                 "a state saved with other settings",
@@ -170,11 +172,12 @@ class _Run:
             self.conserved_offset += before - self._conserved()
         integrator, system, settings = self.integrator, self.system, self.settings
         limit, pressure = settings.highest_allowed_temperature, stage.pressure / EV_PER_A3_IN_GPA
+        stress = stress_tensor(stage)
         pace = time.monotonic()
         while system.step < end and not stop.requested:
             done = (system.step + 1 - first) / stage.steps
             temperature = stage.temperature_at(done)
-            self.targets = Targets(K_BOLTZMANN * temperature, pressure)
+            self.targets = Targets(K_BOLTZMANN * temperature, pressure, stress)
             try:
                 integrator.step(system, self.targets)
             except InvalidInput as error:
@@ -209,7 +212,9 @@ class _Run:
         self.stage_index = index
         self.integrator: Integrator = make_integrator(stage.ensemble, self.settings.bath, self.rng)
         self.targets = Targets(
-            K_BOLTZMANN * stage.temperature_start, stage.pressure / EV_PER_A3_IN_GPA
+            K_BOLTZMANN * stage.temperature_start,
+            stage.pressure / EV_PER_A3_IN_GPA,
+            stress_tensor(stage),
         )
 
     def _conserved(self) -> float:
@@ -254,7 +259,7 @@ class _Run:
 
 
 def _check_structure(system: System, settings: MDSettings) -> None:
-    if not any(stage.ensemble == Ensemble.NPT for stage in settings.stages):
+    if not any(stage.ensemble.moves_cell for stage in settings.stages):
         return
     if not all(system.pbc):
         raise InvalidInput(

@@ -86,6 +86,32 @@ class System:
         return kinetic - float(np.trace(self.stress)) / 3
 
     @property
+    def strain_force(self) -> FloatArray:
+        """Σ m v vᵀ − V σ: what drives a strain of the cell, shape (3, 3), eV."""
+        kinetic = (self.inertia * self.velocities).T @ self.velocities
+        return np.asarray(kinetic - self.volume * self.stress)
+
+    def deform(self, factor: FloatArray) -> None:
+        """Strain cell and positions, and velocities the other way: phase space keeps its volume.
+
+        Energy, forces and stress are those of before.
+
+        Args:
+            factor: symmetric, shape (3, 3).
+        """
+        self.cell = self.cell @ factor
+        self.positions = self.positions @ factor
+        self.velocities = self.velocities @ np.linalg.inv(factor)
+
+    def turn(self, rotation: FloatArray) -> None:
+        """Turn everything, shape (3, 3): vectors times ``rotation``."""
+        self.cell = self.cell @ rotation
+        self.positions = self.positions @ rotation
+        self.velocities = self.velocities @ rotation
+        self.forces = self.forces @ rotation
+        self.stress = rotation.T @ self.stress @ rotation
+
+    @property
     def density(self) -> float:
         """Mass density, g/cm³; NaN without a full cell."""
         mass = float(self.inertia.sum()) / AMU_A2_PER_FS2

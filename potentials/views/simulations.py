@@ -18,7 +18,7 @@ from jobs.files import job_folder
 from labs.exceptions import Refused
 from labs.settings_forms import settings_rows, wrong_labels
 from mlmd.errors import MlmdError
-from mlmd.md import MDSettings
+from mlmd.md import Ensemble, MDSettings
 from potentials import observations
 from potentials.estimates import simulation_plan
 from potentials.models import Simulation
@@ -270,8 +270,10 @@ def _stage_rows(settings: dict[str, Any]) -> list[dict[str, Any]]:
         heat = f"{start:g} K" if end in (None, start) else f"{start:g} → {end:g} K"
         length = stage["steps"] * settings["time_step"] / 1000
         words = f"{kinds[stage['kind']]}, {stage['ensemble']}, {heat}, {length:g} ps"
-        if stage["ensemble"] == "npt":
+        if Ensemble(stage["ensemble"]).moves_cell:
             words += f", {stage['pressure']:g} GPa"
+        if stage.get("stress"):
+            words += ", " + _("stress %(stress)s GPa") % {"stress": stage["stress"]}
         rows.append({"label": _("Stage %(number)s") % {"number": number}, "value": words})
     return rows
 

@@ -229,10 +229,11 @@ def test_stages_take_the_place_of_one_temperature(owner, lab, cluster, sign_in):
         "stages-0-duration": "1",
         "stages-1-kind": "",
         "stages-2-kind": "quench",
-        "stages-2-ensemble": "npt",
+        "stages-2-ensemble": "npt-full",
         "stages-2-temperature_start": "2000",
         "stages-2-temperature_end": "300",
         "stages-2-pressure": "1.5",
+        "stages-2-stress": "0.5 0 0 0 0 0.1",
         "stages-2-duration": "2",
     }
     answer = client.post(url, values)
@@ -241,6 +242,7 @@ def test_stages_take_the_place_of_one_temperature(owner, lab, cluster, sign_in):
     assert [stage["kind"] for stage in stages] == ["heat", "quench"]
     assert [stage["steps"] for stage in stages] == [1000, 2000]
     assert stages[1]["pressure"] == 1.5
+    assert stages[1]["stress"] == "0.5 0 0 0 0 0.1"
     # Two stages come back when the run is cloned.
     page = client.get(f"{url}?clone={Simulation.objects.get().public_id}")
     assert len(page.context["stages"].initial) == 2

@@ -80,6 +80,14 @@ def test_the_lines_for_aenet_name_elements_files_and_types():
             Ensemble.NPT,
             ["fix move mobile npt temp 300 300 0.05 iso 20000 20000 2 tchain 4"],
         ),
+        (
+            Ensemble.NPT_AXES,
+            ["fix move mobile npt temp 300 300 0.05 aniso 20000 20000 2 tchain 4"],
+        ),
+        (
+            Ensemble.NPT_FULL,
+            ["fix move mobile npt temp 300 300 0.05 tri 20000 20000 2 flip no tchain 4"],
+        ),
     ],
 )
 def test_each_ensemble_has_its_fixes_in_units_of_lammps(tmp_path, ensemble, expected):
@@ -95,6 +103,24 @@ def test_each_ensemble_has_its_fixes_in_units_of_lammps(tmp_path, ensemble, expe
     )
     assert [line for line in text.splitlines() if line.startswith("fix ")] == expected
     assert "timestep 0.0005" in text
+
+
+def test_a_stress_is_said_in_the_axes_and_the_sign_of_lammps(tmp_path):
+    silicon = bulk("Si", cubic=True)
+    stage = Stage(10, StageKind.HOLD, Ensemble.NPT_FULL, 300.0, None, 1.0, "0.5 0 0 0 0 0.2")
+    text = deck(tmp_path, silicon, stages=(stage,), barostat_time=2000.0)
+    assert (
+        "x 5000 5000 2 y 10000 10000 2 z 10000 10000 2 "
+        "yz 0 0 2 xz 0 0 2 xy -2000 -2000 2 flip no" in text
+    )
+    silicon.rotate(90, "z", rotate_cell=True)
+    text = deck(tmp_path, silicon, stages=(stage,), barostat_time=2000.0)
+    words = text.split("fix move ")[1].split()
+    found = {axis: float(words[words.index(axis) + 1]) for axis in ("x", "y", "z", "xy")}
+    assert found == pytest.approx({"x": 10000, "y": 5000, "z": 10000, "xy": 2000})
+    axial = Stage(10, StageKind.HOLD, Ensemble.NPT_AXES, 300.0)
+    with pytest.raises(InvalidInput, match="LAMMPS' orientation"):
+        deck(tmp_path, silicon, stages=(axial,))
 
 
 def test_what_lammps_cannot_do_is_refused_with_words(tmp_path):

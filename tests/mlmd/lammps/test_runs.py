@@ -72,6 +72,24 @@ def test_the_trajectory_lies_in_the_cell_of_the_structure(tmp_path, lmp, silicon
         assert abs(ratio.mean() - 1) > 1e-4
 
 
+def test_a_stress_strains_the_crystal_as_in_our_own_engine(tmp_path, lmp, silicon, pair_style):
+    """LAMMPS pulls along the same axis of the structure, however the cell lies."""
+    stage = Stage(3000, StageKind.HOLD, Ensemble.NPT_FULL, 10.0, None, 0.0, "1 0 0 0 0 0")
+    settings = MDSettings(stages=(stage,), trajectory_every=20, barostat_time=300.0)
+    launch = start(tmp_path, silicon, pair_style, settings)
+    done = go(lmp, tmp_path, launch)
+    assert done.returncode == 0, done.stdout[-2000:]
+    finish(tmp_path)
+    with TrajectoryReader(tmp_path / "trajectory.mtj") as reader:
+        cells = reader.cells[reader.steps > 600]
+    F = np.linalg.solve(silicon.cell.array, cells.mean(axis=0))
+    strain = 0.5 * (F @ F.T - np.eye(3))
+    # Young's modulus of this silicon lies between 95 and 140 GPa, Poisson's ratio at 0.2 to 0.4.
+    assert 0.006 < strain[0, 0] < 0.0125
+    assert -0.005 < strain[1, 1] < -0.0012
+    assert -0.005 < strain[2, 2] < -0.0012
+
+
 def test_a_killed_run_goes_on_and_repeats_nothing_in_its_files(tmp_path, lmp, silicon, pair_style):
     settings = MDSettings(
         stages=(

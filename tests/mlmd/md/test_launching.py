@@ -177,6 +177,10 @@ def test_settings_survive_json():
         ({"stages": ["hold"]}, "an object"),
         ({"thermostat_time": 2.0}, "five time steps"),
         ({"barostat_time": 50.0, "stages": [{"ensemble": "npt"}]}, "ten volume moves"),
+        ({"stages": [{"ensemble": "npt", "stress": "1 0 0"}]}, "a cell that changes its shape"),
+        ({"stages": [{"ensemble": "npt-full", "stress": "1 0"}]}, "three or six numbers"),
+        ({"stages": [{"ensemble": "npt-full", "stress": "nan 0 0"}]}, "three or six numbers"),
+        ({"stages": [{"ensemble": "npt-axes", "stress": "1 0 0 0 1 0"}]}, "npt-full for shear"),
         ({"seed": -1}, "seed"),
     ],
 )

@@ -50,6 +50,14 @@ SETTINGS = MDSettings(
     compressibility=0.5,
     store_velocities=True,
 )
+SHAPED = replace(
+    SETTINGS,
+    stages=(
+        *STAGES,
+        Stage(40, StageKind.HOLD, Ensemble.NPT_FULL, 60.0, None, 0.1, "0.02 0 0 0 0 0.01"),
+        Stage(30, StageKind.HOLD, Ensemble.NPT_AXES, 60.0, None, 0.0, "0.02 0 0"),
+    ),
+)
 
 
 @pytest.fixture
@@ -111,15 +119,15 @@ def test_the_conserved_energy_goes_on_from_stage_to_stage(tmp_path, argon):
     assert np.ptp(thermo["conserved_ev"]) < 0.02
 
 
-@pytest.mark.parametrize("stop_at", [1, 17, 40, 60, 75, 90, 111, 140, 150])
+@pytest.mark.parametrize("stop_at", [1, 17, 40, 60, 75, 90, 111, 140, 150, 185, 220])
 def test_a_stopped_run_goes_on_exactly(tmp_path, argon, stop_at):
-    whole = quietly(SETTINGS, argon, LennardJones(), tmp_path / "whole")
+    whole = quietly(SHAPED, argon, LennardJones(), tmp_path / "whole")
     stop = StopRequest()
     with pytest.raises(Stopped) as stopped:
-        quietly(SETTINGS, argon, StopAfter(stop, stop_at), tmp_path / "parts", stop=stop)
+        quietly(SHAPED, argon, StopAfter(stop, stop_at), tmp_path / "parts", stop=stop)
     assert stopped.value.exit_code == 124
     assert collect(tmp_path / "parts").status == RunStatus.STOPPED
-    parts = quietly(SETTINGS, argon, LennardJones(), tmp_path / "parts")
+    parts = quietly(SHAPED, argon, LennardJones(), tmp_path / "parts")
     assert replace(parts, seconds=0, seconds_per_atom_step=0) == replace(
         whole, seconds=0, seconds_per_atom_step=0
     )
