@@ -17,7 +17,18 @@ from jobs.script import Recipe
 from mlmd.launch import Resources
 
 # Programs that the built-in cluster offers when they are installed.
-FOUND_HERE = ("pw.x", "nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset")
+FOUND_HERE = (
+    "pw.x",
+    "nnp-norm",
+    "nnp-scaling",
+    "nnp-train",
+    "nnp-dataset",
+    "lmp",
+    "generate.x",
+    "train.x",
+)
+# Fortran's programs write at once what they print: learning curves are looked at while they grow.
+PROMPT = {"GFORTRAN_UNBUFFERED_PRECONNECTED": "y"}
 
 
 def recipes_of(cluster: Cluster, *, gpus: int = 0) -> dict[str, Recipe]:
@@ -51,7 +62,11 @@ def _recipes_here() -> dict[str, Recipe]:
     for code in FOUND_HERE:
         program = shutil.which(code)
         if program:
-            recipes[code] = Recipe((program,), _mpi_here())
+            recipes[code] = Recipe((program,), {**_mpi_here(), **PROMPT})
+        elif (installed := Path(sys.executable).with_name(code)).is_file():
+            # A package of this environment; MPI that came with it goes before the system's.
+            first = f"{installed.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+            recipes[code] = Recipe((str(installed),), {**_mpi_here(), "PATH": first})
     return recipes
 
 

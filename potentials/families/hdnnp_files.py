@@ -1,4 +1,4 @@
-"""What goes into the download of a Behler–Parrinello potential beside n2p2's files.
+"""What goes into the download of a potential beside its own files.
 
 These texts are read by programs and next to programs, so they are English in every locale.
 """
@@ -22,18 +22,38 @@ def pair_lines(card: Card) -> tuple[str, ...]:
 
 
 def companions(card: Card) -> Mapping[str, bytes]:
-    """Return the README, a LAMMPS input and an ASE example for a potential."""
+    """Return the README, a LAMMPS input and an ASE example for a potential in n2p2's files."""
+    return example_files(
+        card,
+        pair_lines(card),
+        "with the ML-HDNNP package",
+        "n2p2 (nnp-predict, nnp-scaling, ...): run in this folder; input.data has to be in the "
+        "units above.",
+    )
+
+
+def example_files(
+    card: Card, lines: tuple[str, ...], package: str, programs: str
+) -> Mapping[str, bytes]:
+    """Return the README, a LAMMPS input and an ASE example for a potential.
+
+    Args:
+        card: what is known of it.
+        lines: of LAMMPS, ``pair_style`` and ``pair_coeff``.
+        package: that LAMMPS needs, in words.
+        programs: a paragraph on the programs whose files these are.
+    """
     texts = {
-        "README.txt": _readme(card),
-        "in.lammps": _lammps_input(card),
+        "README.txt": _readme(card, lines, package, programs),
+        "in.lammps": _lammps_input(card, lines),
         "ase_example.py": _ase_example(card),
     }
     return {name: text.encode() for name, text in texts.items()}
 
 
-def _readme(card: Card) -> str:
+def _readme(card: Card, lines: tuple[str, ...], package: str, programs: str) -> str:
     facts = card.facts
-    style, coefficients = pair_lines(card)
+    style, coefficients = lines
     errors = "not measured"
     if card.energy_rmse is not None:
         errors = f"energy {card.energy_rmse:.3g} meV/atom"
@@ -53,9 +73,9 @@ Data checksum       {card.data_checksum or "unknown"}
 Held-out RMSE       {errors}
 Not to be used for  {card.not_for or "nothing was noted; validate it before you rely on it"}
 
-n2p2 (nnp-predict, nnp-scaling, ...): run in this folder; input.data has to be in the units above.
+{programs}
 
-LAMMPS with the ML-HDNNP package, units metal (see in.lammps):
+LAMMPS {package}, units metal (see in.lammps):
 {style}
 {coefficients}
 pair_coeff names one element for each atom type of your data file, in the order of the types.
@@ -66,8 +86,8 @@ sha256sum -c SHA256SUMS checks the files.
 """
 
 
-def _lammps_input(card: Card) -> str:
-    style, coefficients = pair_lines(card)
+def _lammps_input(card: Card, lines: tuple[str, ...]) -> str:
+    style, coefficients = lines
     masses = "\n".join(
         f"mass {number} {atomic_masses[atomic_numbers[symbol]]:.6g}  # {symbol}"
         for number, symbol in enumerate(card.facts.elements, start=1)
@@ -106,11 +126,10 @@ def _ase_example(card: Card) -> str:
 
         from ase.io import read
 
-        from mlmd.hdnnp.files import load_potential
-        from mlmd.hdnnp.calculator import HDNNPCalculator
+        import mlmd
 
         atoms = read(sys.argv[1])  # any file that ASE reads, with {", ".join(card.facts.elements)}
-        atoms.calc = HDNNPCalculator(load_potential(Path(__file__).parent))
+        atoms.calc = mlmd.load(Path(__file__).parent)
         print("energy (eV):", atoms.get_potential_energy())
         print("forces (eV/A):", atoms.get_forces(), sep="\\n")
         '''

@@ -13,7 +13,9 @@ from tempfile import TemporaryDirectory
 from django.utils.translation import gettext as _
 
 from labs.exceptions import Refused
+from mlmd.aenet.files import load_aenet
 from mlmd.hdnnp.files import INPUT, SCALING, UNITS, AssumedUnits, load_potential
+from potentials.families import aenet
 from potentials.families.base import Facts
 from potentials.families.hdnnp import facts
 
@@ -29,6 +31,7 @@ class Reader:
         needed: files that must be there under this very name.
         facts: folder → what the files say; raises `mlmd.errors.InvalidInput`.
         says_units: whether the files mean one unit only.
+        stored: (folder, files) → the files as the catalog keeps them.
     """
 
     family: str
@@ -37,6 +40,7 @@ class Reader:
     needed: frozenset[str]
     facts: Callable[[Path], Facts]
     says_units: bool
+    stored: Callable[[Path, Mapping[str, bytes]], Mapping[str, bytes]] = lambda _, files: files
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,15 @@ READERS = (
         facts=_network_facts,
         says_units=False,
     ),
+    Reader(
+        family="aenet",
+        program="aenet",
+        names=re.compile(r"[A-Za-z][\w.+-]*\.(?:nn|ann|ascii)"),
+        needed=frozenset(),
+        facts=lambda folder: aenet.facts(load_aenet(folder)),
+        says_units=True,
+        stored=lambda folder, _: aenet.catalog_files(folder),
+    ),
 )
 
 
@@ -104,7 +117,8 @@ def recognise(
         is_silent = False
     with written(content) as folder:
         found = reader.facts(Path(folder))
-    return Recognised(reader.family, reader.program, found, content, is_silent)
+        kept = reader.stored(Path(folder), content)
+    return Recognised(reader.family, reader.program, found, kept, is_silent)
 
 
 def written(files: Mapping[str, bytes]) -> TemporaryDirectory[str]:
@@ -143,7 +157,7 @@ def _reader(files: Mapping[str, bytes]) -> Reader:
 
 def expected_names() -> str:
     """Return which files a potential has, for messages and forms."""
-    return _("input.nn, scaling.data and weights.ZZZ.data of n2p2")
+    return _("input.nn, scaling.data and weights.ZZZ.data of n2p2, or the *.nn files of aenet")
 
 
 def _joined(names: Iterable[str]) -> str:
