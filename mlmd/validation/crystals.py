@@ -21,8 +21,8 @@ TEACHER, ELEMENT = "teacher data", "reference state of the element"
 _SAME_ENERGY = 0.005  # eV/atom: a smaller cell is preferred to an energy this much lower
 _CALM = 0.05  # eV/Å: forces of a relaxed crystal
 _STRAINED = 1.0  # eV/Å: forces of a crystal whose cell alone was scaled
-_PRECISION = 0.01  # Å: of relaxed coordinates in a file
-_VACUUM = 6.0  # Å: a wider gap is a surface or a molecule in a box; layered crystals have less
+PRECISION = 0.01  # Å: of relaxed coordinates in a file
+VACUUM = 6.0  # Å: a wider gap is a surface or a molecule in a box; layered crystals have less
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def find_crystals(
     if not frames:
         return Found((), ("No teacher data were given to take crystals from.",))
     groups: dict[str, list[Frame]] = defaultdict(list)
-    for frame in _one_theory(frames):
+    for frame in one_theory(frames):
         if is_bulk(frame):
             groups[formula_reduced(element_counts(frame.numbers))].append(frame)
     if not groups:
@@ -128,14 +128,20 @@ def is_bulk(frame: Frame) -> bool:
     """Return whether a frame with an energy fills space: periodic, and without vacuum."""
     if frame.energy is None or not all(frame.pbc) or abs(np.linalg.det(frame.cell)) < 1e-6:
         return False
+    return bool(gaps(frame).max() < VACUUM)
+
+
+def gaps(frame: Frame) -> FloatArray:
+    """Return the widest layer without atoms across each lattice direction, shape (3,), Å.
+
+    A single atom's gap is its cell.
+    """
     fractions = np.sort(np.linalg.solve(frame.cell.T, frame.positions.T).T % 1.0, axis=0)
-    gaps = np.diff(fractions, axis=0, append=fractions[:1] + 1.0).max(axis=0)
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(frame.cell), axis=0)
-    # A single atom's gap is its cell: that is vacuum only where the cell is wide.
-    return bool((gaps * heights).max() < _VACUUM)
+    empty = np.diff(fractions, axis=0, append=fractions[:1] + 1.0).max(axis=0)
+    return np.asarray(empty / np.linalg.norm(np.linalg.inv(frame.cell), axis=0))
 
 
-def _one_theory(frames: Iterable[Frame]) -> list[Frame]:
+def one_theory(frames: Iterable[Frame]) -> list[Frame]:
     """Return the frames of the most frequent level of theory: others' energies don't compare."""
     keys = [compat_key(frame.calculation) for frame in frames]
     common = Counter(keys).most_common(1)[0][0]
@@ -143,9 +149,9 @@ def _one_theory(frames: Iterable[Frame]) -> list[Frame]:
 
 
 def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms]) -> Crystal:
-    lowest = min(_energy(frame) for frame in group)
-    near = [frame for frame in group if _energy(frame) < lowest + _SAME_ENERGY]
-    chosen = min(near, key=lambda frame: (len(frame), _energy(frame)))
+    lowest = min(energy_per_atom(frame) for frame in group)
+    near = [frame for frame in group if energy_per_atom(frame) < lowest + _SAME_ENERGY]
+    chosen = min(near, key=lambda frame: (len(frame), energy_per_atom(frame)))
     cell = _symmetric(chosen, settle)
     if len(cell.primitive) > largest:
         raise InvalidInput(
@@ -160,8 +166,8 @@ def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms])
 def _symmetric(frame: Frame, settle: Callable[[Atoms], Atoms]) -> StandardCell:
     """Return the crystal behind a frame, which thermal motion may hide."""
     atoms = atoms_of(frame)
-    found = standard_cell(atoms, _PRECISION)
-    if found.number > 1 or len(frame) == 1 or _force(frame) < _CALM:
+    found = standard_cell(atoms, PRECISION)
+    if found.number > 1 or len(frame) == 1 or largest_force(frame) < _CALM:
         return found
     for precision in (LOOSE, 2 * LOOSE):
         found = standard_cell(atoms, precision)
@@ -171,18 +177,21 @@ def _symmetric(frame: Frame, settle: Callable[[Atoms], Atoms]) -> StandardCell:
 
 
 def _curve(group: list[Frame], chosen: Frame, cell: StandardCell) -> TeacherCurve:
-    found = {}
+    found: dict[float, tuple[float, float]] = {}
     for frame in group:
         # Other cells have other k-points, and with them slightly other energies.
-        calm = frame.forces is None or _force(frame) < _STRAINED
+        calm = frame.forces is None or largest_force(frame) < _STRAINED
         if len(frame) == len(chosen) and (frame is chosen or calm):
             try:
-                other = standard_cell(atoms_of(frame), _PRECISION)
+                other = standard_cell(atoms_of(frame), PRECISION)
             except InvalidInput:
                 continue
             if frame is chosen or same_crystal(cell, other):
                 volume = abs(float(np.linalg.det(frame.cell))) / len(frame)
-                found[round(volume, 4)] = (volume, _energy(frame))
+                place = round(volume, 4)
+                found[place] = min(
+                    found.get(place, (volume, np.inf)), (volume, energy_per_atom(frame))
+                )
     volumes, energies = np.array(sorted(found.values())).T
     return TeacherCurve(volumes, energies, cell)
 
@@ -196,9 +205,11 @@ def _reference_state(element: str) -> Found:
     return Found((Crystal(standard_cell(atoms), ELEMENT),), ())
 
 
-def _energy(frame: Frame) -> float:
+def energy_per_atom(frame: Frame) -> float:
+    """Return the energy, eV/atom; NaN where the frame has none."""
     return np.nan if frame.energy is None else frame.energy / len(frame)
 
 
-def _force(frame: Frame) -> float:
+def largest_force(frame: Frame) -> float:
+    """Return the largest component of a force, eV/Å; infinity where the frame has none."""
     return np.inf if frame.forces is None else float(np.abs(frame.forces).max())

@@ -9,6 +9,7 @@ from mlmd.validation.relaxation import relax_positions
 from mlmd.validation.report import Table, Value
 from mlmd.validation.subject import Findings, RelaxedCrystal, Skipped, Subject
 from mlmd.validation.symmetry import inequivalent_atoms, repeats_for_width
+from mlmd.validation.teacher_cells import teacher_vacancies
 
 FORMATION, UNRELAXED = "Vacancy formation energy", "Vacancy formation energy, not relaxed"
 SCHOTTKY = "Schottky energy per formula unit"
@@ -56,7 +57,7 @@ def check_vacancy(subject: Subject, crystal: RelaxedCrystal) -> Findings:
     if len(sites) > _MOST_SITES:
         notes.append(f"{crystal.name}: {len(sites) - _MOST_SITES} further sites were left out.")
     table = Table(SITES, COLUMNS, tuple(rows), crystal.name)
-    values = _values(crystal, lowest, share)
+    values = (*_values(crystal, lowest, share), *teacher_vacancies(subject, crystal))
     return Findings(values, tables=(table,), notes=tuple(notes))
 
 

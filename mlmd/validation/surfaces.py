@@ -15,6 +15,7 @@ from mlmd.validation.relaxation import relax_positions
 from mlmd.validation.report import Table, Value
 from mlmd.validation.subject import Findings, RelaxedCrystal, Subject
 from mlmd.validation.symmetry import StandardCell, rotations
+from mlmd.validation.teacher_cells import teacher_slabs
 
 ENERGY = "Surface energy"
 _PLANES = ((1, 0, 0), (0, 1, 0), (0, 0, 1), (1, 1, 0), (1, 0, 1), (0, 1, 1), (1, 1, 1))
@@ -81,6 +82,7 @@ def check_surfaces(subject: Subject, crystal: RelaxedCrystal) -> Findings:
             f"{crystal.name}: slabs of a compound keep its composition; where their two sides "
             "differ, the energy is the mean of both."
         )
+    values += teacher_slabs(subject, crystal)
     table = Table(SLABS, COLUMNS, tuple(rows), crystal.name)
     return Findings(tuple(values), tables=(table,) if rows else (), notes=tuple(notes))
 

@@ -16,6 +16,7 @@ from mlmd.validation import (
     parity,
     phonons,
     surfaces,
+    teacher_cells,
 )
 from mlmd.validation.report import CheckName
 
@@ -49,6 +50,7 @@ LABELS: tuple[str, ...] = (
     elasticity.STABILITY,
     *(phonons.HIGHEST, phonons.LOWEST, phonons.HEAT, phonons.ENTROPY, phonons.ZERO_POINT),
     *(defects.FORMATION, defects.UNRELAXED, defects.SCHOTTKY),
+    *(teacher_cells.VACANCY, teacher_cells.SLAB),
     *surfaces.LABELS.values(),
     *(dynamics.SIMULATED, dynamics.DRIFT, dynamics.NOISE, dynamics.MEAN_TEMPERATURE),
     *(dynamics.MOVED, dynamics.COST, dynamics.TIMED_ATOMS, dynamics.CORES, dynamics.PACE),

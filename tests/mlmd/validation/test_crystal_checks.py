@@ -19,6 +19,7 @@ from mlmd.validation.settings import ValidationSettings
 from mlmd.validation.subject import Subject, over_crystals
 from mlmd.validation.surfaces import check_surfaces
 from mlmd.validation.symmetry import standard_cell
+from mlmd.validation.teacher_cells import SLAB, VACANCY
 from tests.mlmd.validation.calculators import Morse, PairCalculator, Springs, frame_of
 
 A, STIFFNESS = 3.6, 2.0  # Å, eV/Å²
@@ -209,6 +210,39 @@ def test_the_vacancy_of_emt_copper_agrees_with_a_direct_computation(copper):
     direct = holed.get_potential_energy() - 107 / 108 * whole.get_potential_energy()
     assert value(findings, UNRELAXED).value == pytest.approx(direct, abs=1e-6)
     assert 1.0 < value(findings, FORMATION).value < direct  # experiment: 1.28 eV
+
+
+def test_a_vacancy_of_the_teacher_is_computed_again_in_its_cell():
+    whole = bulk("Cu", a=3.643, cubic=True).repeat(2)
+    holed, crowded = whole[1:], whole.copy()
+    crowded.append("Cu")
+    crowded.positions[-1] = 3.643 / 2, 0, 0
+    frames = [frame_of(atoms, Morse(), shift=-5.0) for atoms in (whole, holed, crowded)]
+    subject = Subject(Morse(), ("Cu",), 6.5, frames=frames)
+    found = value(check_vacancy(subject, only(subject)), VACANCY)
+    direct = subject.energy(holed) - 31 / 32 * subject.energy(whole)
+    assert found.value == pytest.approx(direct, abs=1e-9)
+    assert found.reference == pytest.approx(direct, abs=1e-9)
+    # of pairs alone, unrelaxed: the cohesive energy
+    assert direct == pytest.approx(-subject.energy(whole) / 32, rel=1e-3)
+
+
+def test_slabs_of_the_teacher_are_computed_again_by_kind():
+    a = 3.643
+    crystal = frame_of(bulk("Cu", a=a), Morse(), shift=-5.0)
+    slabs = []
+    for stretch in (1.0, 1.01):
+        slab = fcc111("Cu", (1, 1, 6), a=a, vacuum=6.0)
+        slab.positions[:, 2] *= stretch
+        slab.pbc = True
+        slabs.append(frame_of(slab, Morse(), "surface (111)", shift=-5.0))
+    subject = Subject(Morse(), ("Cu",), 6.5, frames=[crystal, *slabs])
+    (found,) = (v for v in check_surfaces(subject, only(subject)).values if v.label == SLAB)
+    assert found.subject == "Cu (Fm-3m), surface (111)"
+    area = a**2 * np.sqrt(3) / 4
+    lowest = min(frame.energy - 6 * crystal.energy for frame in slabs)
+    assert found.reference == pytest.approx(lowest / (2 * area) * EV_PER_A3_IN_GPA / 10)
+    assert found.value == pytest.approx(found.reference)
 
 
 def test_schottky_energy_of_a_compound_needs_no_chemical_potential():
