@@ -10,6 +10,7 @@ from pathlib import Path
 from mlmd.cli.output import format_table, print_json
 from mlmd.cli.structures import read_one_structure
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.devices import Device
 from mlmd.launch import Resources
 from mlmd.md import (
     Ensemble,
@@ -70,6 +71,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--steps", type=int, default=10_000, help="default 10000")
     _add_settings(parser)
+    parser.add_argument(
+        "--device",
+        choices=[device.value for device in Device],
+        default=Device.AUTO.value,
+        help="cpu, gpu (single precision), or auto: a GPU where there is one and the structure is "
+        "large; default auto",
+    )
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     parser.set_defaults(run=run)
 
@@ -138,7 +146,7 @@ def _settings(arguments: argparse.Namespace) -> MDSettings:
         arguments.stress,
     )
     chosen = {name: getattr(arguments, name) for name in _OPTIONS}
-    return replace(MDSettings(stages=(stage,)), **chosen)
+    return replace(MDSettings(stages=(stage,)), device=Device(arguments.device), **chosen)
 
 
 def describe_result(result: MDResult) -> str:

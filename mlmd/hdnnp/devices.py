@@ -13,6 +13,7 @@ from mlmd.hdnnp.potential import Potential
 VARIABLE = "MLMD_DEVICE"
 # Starting its kernels costs a GPU more than so few atoms cost the processor.
 LEAST_ATOMS_FOR_GPU = 2000
+LEAST_CAPABILITY = (7, 0)
 
 
 class Device(StrEnum):
@@ -98,5 +99,8 @@ def gpu_trouble() -> str:
     except ImportError as error:
         return f"Numba has no CUDA here ({error})"
     if not cuda.is_available():
-        return "no CUDA driver, GPU or toolkit was found"
+        return "no GPU, CUDA driver or compiler was found"
+    capability = cuda.get_current_device().compute_capability
+    if tuple(capability) < LEAST_CAPABILITY:
+        return f"compute capability {capability[0]}.{capability[1]} is too old, 7.0 is needed"
     return ""

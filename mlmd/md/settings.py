@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import Any
 
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.devices import Device
 from mlmd.launch import Resources
+from mlmd.md.holding import parse_bonds, parse_elements, parse_indices
 from mlmd.md.integrators import BathSettings
 from mlmd.md.stages import Stage, check_stage
 from mlmd.settings import check, from_mapping
@@ -88,6 +90,42 @@ class MDSettings:
         metadata={
             "label": "Store velocities",
             "help": "Doubles the size of the trajectory; needed for vibrational spectra.",
+            "expert": True,
+        },
+    )
+    fixed_atoms: str = field(
+        default="",
+        metadata={
+            "label": "Fixed atoms",
+            "help": "Numbers from 0 in the repeated cell, such as 0-15 20; empty for none.",
+            "expert": True,
+        },
+    )
+    fixed_elements: str = field(
+        default="",
+        metadata={
+            "label": "Fixed elements",
+            "help": "Atoms of these elements don't move, such as Pt; empty for none.",
+            "expert": True,
+        },
+    )
+    fixed_below: float | None = field(
+        default=None,
+        metadata={
+            "label": "Fixed below",
+            "help": "Atoms with a smaller z don't move, such as the bottom of a slab.",
+            "unit": "Å",
+            "minimum": -1e6,
+            "maximum": 1e6,
+            "expert": True,
+        },
+    )
+    rigid_bonds: str = field(
+        default="",
+        metadata={
+            "label": "Rigid bonds",
+            "help": "Pairs and lengths in Å, such as O-H 0.9572, H-H 1.5139; without a length "
+            "each bond keeps its first one; empty for none.",
             "expert": True,
         },
     )
@@ -217,6 +255,15 @@ class MDSettings:
             "expert": True,
         },
     )
+    device: Device = field(
+        default=Device.AUTO,
+        metadata={
+            "label": "Device",
+            "help": "cpu, gpu, or auto: a GPU where there is one and the structure is large. "
+            "A GPU computes in single precision.",
+            "expert": True,
+        },
+    )
 
     @property
     def total_steps(self) -> int:
@@ -273,6 +320,9 @@ def check_settings(settings: MDSettings) -> None:
     for index, stage in enumerate(settings.stages, 1):
         where = f"{WHERE}: stage {index}"
         check_stage(stage, where)
+    parse_indices(settings.fixed_atoms, f"{WHERE}: fixed_atoms")
+    parse_elements(settings.fixed_elements, f"{WHERE}: fixed_elements")
+    parse_bonds(settings.rigid_bonds, f"{WHERE}: rigid_bonds")
     shortest = 5 * settings.time_step
     if settings.thermostat_time < shortest:
         raise InvalidInput(

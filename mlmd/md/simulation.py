@@ -25,8 +25,9 @@ from mlmd.md.results import (
 )
 from mlmd.md.settings import MDSettings, Velocities, check_settings, settings_from_mapping
 from mlmd.md.stages import Stage, stress_tensor
+from mlmd.md.starting import start_system
 from mlmd.md.summary import summarise
-from mlmd.md.system import System, draw_velocities, system_from_atoms
+from mlmd.md.system import draw_velocities
 from mlmd.runs import Progress, StopRequest, write_json_atomic
 from mlmd.units import EV_PER_A3_IN_GPA, K_BOLTZMANN
 
@@ -71,7 +72,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     provider: ForceProvider
     if isinstance(potential, AnyPotential):
-        provider = PotentialForces(potential, settings.threads)
+        provider = PotentialForces(potential, settings.threads, settings.device)
     else:
         provider = potential
     md = _Run(settings, atoms, provider, folder, stream)
@@ -93,7 +94,7 @@ class _Run:
         stream: TextIO | None,
     ) -> None:
         self.settings, self.run_dir = settings, run_dir
-        self.system = system_from_atoms(atoms, provider)
+        self.system = start_system(settings, atoms, provider)
         self.symbols = atoms.get_chemical_symbols()
         self.formula = atoms.get_chemical_formula()
         self.rng = np.random.Generator(np.random.PCG64(settings.seed))
@@ -101,7 +102,6 @@ class _Run:
         self.conserved_offset = 0.0
         self.seconds = 0.0
         self.restart = load_restart(run_dir)
-        _check_structure(self.system, settings)
         self._use_stage(0)
 
     def execute(self, stop: StopRequest) -> MDResult:
@@ -256,19 +256,3 @@ class _Run:
         if status == RunStatus.FINISHED:
             self.progress.report(1.0, f"done: {result.steps} steps, {result.time_ps:g} ps")
         return result
-
-
-def _check_structure(system: System, settings: MDSettings) -> None:
-    if not any(stage.ensemble.moves_cell for stage in settings.stages):
-        return
-    if not all(system.pbc):
-        raise InvalidInput(
-            "structure",
-            "a cell that isn't periodic throughout",
-            "three periodic directions",
-            "Constant pressure needs a volume: choose NVE or NVT.",
-        )
-    if system.has_fixed:
-        raise InvalidInput(
-            "structure", "fixed atoms", "free ones", "Constant pressure moves all atoms."
-        )

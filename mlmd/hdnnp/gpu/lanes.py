@@ -7,8 +7,11 @@ other code is the same in both. Lanes must come to each of these functions toget
 
 from __future__ import annotations
 
+import hashlib
 import threading
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -37,9 +40,20 @@ def device_kernel(function: Callable[..., None]) -> Kernel:
     compile_it = cast(Callable[..., Any], cuda.jit)
     if SIMULATED:
         return cast(Kernel, compile_it(function))
-    return cast(
-        Kernel, compile_it(fastmath=True, cache=True, max_registers=MOST_REGISTERS)(function)
-    )
+    made = compile_it(fastmath=True, cache=True, max_registers=MOST_REGISTERS)(function)
+    # As in `mlmd.compiled`: a change in another file of this folder makes the cached code old.
+    file = getattr(getattr(made, "_cache", None), "_cache_file", None)
+    if file is not None and hasattr(file, "_source_stamp"):
+        file._source_stamp = _stamp()
+    return cast(Kernel, made)
+
+
+@cache
+def _stamp() -> str:
+    digest = hashlib.sha256()
+    for path in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def device_function(function: F) -> F:

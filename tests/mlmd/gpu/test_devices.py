@@ -19,6 +19,8 @@ from mlmd.hdnnp.potential import (
     Scaling,
     SymmetryFunction,
 )
+from mlmd.md import MDSettings, settings_from_mapping
+from mlmd.md.forces import PotentialForces
 
 
 def one_function(kind: int = 2) -> Potential:
@@ -80,3 +82,17 @@ def test_few_atoms_stay_on_the_processor(monkeypatch):
 
 def test_trouble_is_said_in_words():
     assert gpu_trouble() == "" or "GPU" in gpu_trouble() or "CUDA" in gpu_trouble()
+
+
+def test_dynamics_take_the_device_of_their_settings(monkeypatch):
+    monkeypatch.setattr(devices, "gpu_trouble", lambda: "no GPU was found")
+    settings = settings_from_mapping({"stages": [{}], "device": "gpu"}, "spec.json")
+    assert settings.device is Device.GPU
+    assert MDSettings().device is Device.AUTO
+    forces = PotentialForces(one_function(), 1, settings.device)
+    x = np.array([[0.0, 0.0, 0.0], [1.0, 0.0, 0.0]])
+    with pytest.warns(ProcessorInstead, match="no GPU was found"):
+        found = forces.compute(np.array([1, 1]), x, np.zeros((3, 3)), (False, False, False))
+    assert found.forces[0, 0] == -found.forces[1, 0] != 0.0
+    with pytest.raises(InvalidInput, match="device"):
+        settings_from_mapping({"stages": [{}], "device": "tpu"}, "spec.json")
