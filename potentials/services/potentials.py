@@ -128,7 +128,7 @@ def potential_delete(*, potential: Potential, actor: Any) -> None:
             )
             % {"count": used}
         )
-    validations_delete(potential=potential, actor=actor)
+    validations_delete(potential=potential)
     audit_record(actor=actor, verb="potential deleted", target=potential)
     potential.delete()
 

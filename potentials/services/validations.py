@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from jobs.services import job_create, job_delete
 from jobs.states import ACTIVE
 from labs.audit import audit_record
 from labs.exceptions import Refused
+from labs.models import Visibility
 from mlmd.errors import MlmdError
 from mlmd.frame import Frame as LabelledFrame
 from mlmd.launch import Launch, Resources
@@ -93,7 +94,7 @@ def validation_start(*, potential: Potential, actor: Any, request: ValidationReq
         spec={"potential": str(potential.public_id), "checks": list(request.settings.checks)},
         cluster=request.cluster,
         resources=asdict(Resources(threads=request.threads, walltime_s=WALLTIME)),
-        visibility=potential.visibility,
+        visibility=_run_visibility(potential, versions),
     )
     validation = Validation.objects.create(
         potential=potential, job=job, settings=to_jsonable(request.settings)
@@ -147,12 +148,28 @@ def validation_accept(*, validation: Validation, folder: Path) -> Validation:
 
 
 def validations_show(*, potential: Potential) -> None:
-    """Let those who see a potential see the runs of its validations, and no others."""
-    Job.objects.filter(validation__potential=potential).update(visibility=potential.visibility)
+    """Let the runs of a potential's validations follow its visibility, as far as they may."""
+    for validation in potential.validations.select_related("job"):
+        versions = validation.versions.select_related("dataset")
+        Job.objects.filter(pk=validation.job_id).update(
+            visibility=_run_visibility(potential, versions)
+        )
+
+
+def _run_visibility(potential: Potential, versions: Iterable[DatasetVersion]) -> str:
+    """Return who may see a run: its files hold frames, which not all who see the potential may."""
+    widest = [potential.visibility]
+    for version in versions:
+        dataset = version.dataset
+        is_own = dataset.lab_id == potential.lab_id
+        if dataset.visibility != Visibility.PUBLIC:
+            is_shared = is_own and dataset.visibility == Visibility.LAB
+            widest.append(Visibility.LAB if is_shared else Visibility.PRIVATE)
+    return min(widest, key=[Visibility.PRIVATE, Visibility.LAB, Visibility.PUBLIC].index)
 
 
 @transaction.atomic
-def validations_delete(*, potential: Potential, actor: Any) -> None:
+def validations_delete(*, potential: Potential) -> None:
     """Remove the validations of a potential that is about to go, with their jobs.
 
     Raises:
@@ -160,10 +177,11 @@ def validations_delete(*, potential: Potential, actor: Any) -> None:
     """
     if potential.validations.filter(job__state__in=ACTIVE).exists():
         raise Refused(_("A validation of this potential is on its way; cancel it first."))
-    jobs = list(Job.objects.filter(validation__potential=potential))
+    jobs = list(Job.objects.filter(validation__potential=potential).select_related("owner"))
     potential.validations.all().delete()
     for job in jobs:
-        job_delete(job=job, actor=actor)
+        # In its owner's name: a run may be narrower than the potential that a manager deletes.
+        job_delete(job=job, actor=job.owner)
 
 
 def frames_of(validation: Validation) -> Iterator[LabelledFrame]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
@@ -14,6 +13,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
+from jobs.continuing import may_continue
 from jobs.files import job_folder
 from jobs.models import Job
 from jobs.services import RETRYABLE
@@ -65,11 +65,14 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     simulations = simulations_visible_to(request.user).filter(potential=row)
     versions = versions_of(row, request.user)
     validation = validation_card(row)
+    run = validation.job
+    may_open = run is not None and Job.objects.visible_to(request.user).filter(pk=run.pk).exists()
     context = {
         "potential": row,
         "validation": validation,
-        "validation_took": _took(validation.job),
-        "retry_possible": validation.job is not None and validation.job.state in RETRYABLE,
+        "run_may_open": may_open,
+        "retry_possible": may_open and run.state in RETRYABLE,
+        "continue_possible": may_open and may_continue(run),
         "refresh": REFRESH,
         "family_title": family.title,
         "may_edit": may_edit,
@@ -91,10 +94,6 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         ),
     }
     return render(request, "potentials/detail.html", context)
-
-
-def _took(job: Job | None) -> timedelta | None:
-    return job.ended_at - job.started_at if job and job.started_at and job.ended_at else None
 
 
 @require_http_methods(["GET", "POST"])

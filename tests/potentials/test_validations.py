@@ -196,6 +196,41 @@ def test_validations_go_and_hide_with_their_potential(owner, lab) -> None:
     assert not Job.objects.filter(pk=job.pk).exists()
 
 
+@pytest.mark.parametrize(
+    ("data", "potential_is", "run_is"),
+    [
+        ("public", "public", "public"),
+        ("lab", "public", "lab"),
+        ("private", "public", "private"),
+        ("public", "private", "private"),
+    ],
+)
+def test_a_run_with_frames_is_seen_by_those_who_may_see_the_data(
+    owner, lab, stranger, sign_in, data, potential_is, run_is
+) -> None:
+    potential = make_potential(owner, lab, potential_is)
+    asked = ValidationRequest(versions=(make_version(owner, lab, data),))
+    job = validation_start(potential=potential, actor=owner, request=asked).job
+    assert job.visibility == run_is
+    said = {"licence": "", "description": "", "not_for": "", "name": "Shown"}
+    potential_update(potential=potential, actor=owner, visibility="public", **said)
+    job.refresh_from_db()
+    assert job.visibility == data
+    link = reverse("jobs:detail", args=[job.public_id])
+    assert (link in card(sign_in(stranger), potential).content.decode()) is (data == "public")
+
+
+def test_data_of_another_lab_keep_the_run_private(owner, lab, stranger) -> None:
+    elsewhere = stranger.memberships.get().lab
+    potential = make_potential(owner, lab, "lab")
+    validation = make_validation(potential)
+    validation.versions.set([make_version(stranger, elsewhere, "lab")])
+    said = {"licence": "", "description": "", "not_for": "", "name": "Shown"}
+    potential_update(potential=potential, actor=owner, visibility="lab", **said)
+    validation.job.refresh_from_db()
+    assert validation.job.visibility == "private"
+
+
 def test_test_frames_are_preferred_and_their_number_is_bounded(owner, lab, monkeypatch) -> None:
     frames = labelled_frames(20)
     version = make_version(owner, lab, frames=frames)
