@@ -171,6 +171,10 @@ class AtomwiseEvaluator:
         values[self._list.order] = results[0].functions
         return values
 
+    def share_neighbors(self, other: AtomwiseEvaluator) -> None:
+        """Use the neighbour list of an evaluator of the same elements and cutoff from now on."""
+        self._list = other._list
+
     @property
     def list_rebuilds(self) -> int:
         """How many times the neighbour list was built."""
