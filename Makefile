@@ -7,12 +7,13 @@ PYTHON ?= $(shell for name in python3 python3.13 python3.12 python3.11 python; d
 BIN := .venv/bin
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 
-.PHONY: help up demo test lint assets lock licences mongo-server screenshots clean
+.PHONY: help up demo test lint assets lock gpu licences mongo-server screenshots clean
 
 help:
 	@echo "make up          the site on http://127.0.0.1:8000 (Ctrl-C stops it)"
 	@echo "make demo        teacher data -> training -> MD -> RDF, without a browser"
 	@echo "make test        every test; says which ones miss a program of the system"
+	@echo "make gpu         what the engine needs to run on an NVIDIA GPU of this machine"
 	@echo "make lint        ruff, mypy, import-linter, migrations, deployment checks"
 	@echo "make screenshots pictures of the running demo site for the documentation"
 
@@ -68,6 +69,10 @@ mongo-server: tests/mongo_server/mongo-server
 tests/mongo_server/mongo-server: tests/mongo_server/main.go tests/mongo_server/go.mod tests/mongo_server/go.sum
 	@cd tests/mongo_server && go build -o mongo-server .
 
+# Some 300 MB: only for machines with a GPU.
+gpu: .venv/.installed
+	@$(BIN)/python -m pip install $(PIP_FLAGS) -r requirements-gpu.lock
+
 licences: .venv/.installed-dev
 	@$(BIN)/python -m pytest tests/portal/test_licences.py
 
@@ -78,6 +83,8 @@ lock:
 		--generate-hashes --no-header -c requirements-dev.lock requirements.in -o requirements.lock
 	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url \
 		--generate-hashes --no-header -c requirements.lock containers/mlmd.in -o containers/mlmd.lock
+	@$(BIN)/uv pip compile -q --universal --python-version 3.11 --no-emit-index-url \
+		--generate-hashes --no-header -c requirements.lock requirements-gpu.in -o requirements-gpu.lock
 
 screenshots: .venv/.installed-dev assets
 	@$(BIN)/python docs/screenshots.py
