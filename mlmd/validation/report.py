@@ -27,6 +27,7 @@ class CheckName(StrEnum):
     DIMERS = "dimers"
     LATTICE = "lattice"
     VOLUME = "volume"
+    PHASES = "phases"
     ELASTIC = "elastic"
     PHONONS = "phonons"
     VACANCY = "vacancy"

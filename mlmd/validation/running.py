@@ -18,6 +18,7 @@ from mlmd.validation.elasticity import check_elastic
 from mlmd.validation.extrapolation import check_extrapolation
 from mlmd.validation.lattice import check_lattice, check_volume
 from mlmd.validation.parity import check_parity
+from mlmd.validation.phases import check_phases
 from mlmd.validation.phonons import check_phonons
 from mlmd.validation.report import (
     VERSION,
@@ -115,6 +116,7 @@ def _looks(machine: Machine) -> dict[CheckName, Look]:
         CheckName.DIMERS: check_dimers,
         CheckName.LATTICE: _on_crystals(check_lattice),
         CheckName.VOLUME: _on_crystals(check_volume),
+        CheckName.PHASES: _on_crystals(check_phases),
         CheckName.ELASTIC: _on_crystals(check_elastic),
         CheckName.PHONONS: _on_crystals(check_phonons),
         CheckName.VACANCY: _on_crystals(check_vacancy),

@@ -59,7 +59,8 @@ def prepared(tmp_path, folder):
 def report():
     atoms = shaken()
     crystals = [frame_of(bulk("Cu", a=a, cubic=True), Morse(), "crystal") for a in (3.6, 3.65, 3.7)]
-    subject = Subject(Morse(), ("Cu",), 6.5, SHORT, [*atoms, *crystals])
+    others = [frame_of(bulk("Cu", "bcc", a=a), Morse(), "bcc") for a in (2.83, 2.87, 2.91)]
+    subject = Subject(Morse(), ("Cu",), 6.5, SHORT, [*atoms, *crystals, *others])
     return run_checks(subject)
 
 
@@ -82,7 +83,7 @@ def test_all_checks_are_done_on_a_sound_potential(report):
     assert set(outcome.values()) == {CheckStatus.DONE}
     assert [crystal.subject for crystal in report.materials] == ["Cu (Fm-3m)"]
     assert report.machine.cores == 1
-    assert report.frames == 9
+    assert report.frames == 12
 
 
 def test_every_fixed_text_is_listed_for_translators(report):
