@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from potentials.models import Potential, PotentialFile, Simulation, Training
+from potentials.models import Potential, PotentialFile, Simulation, Training, Validation
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -68,4 +68,12 @@ class SimulationAdmin(ReadOnlyAdmin):
     list_filter = ["lab"]
     list_select_related = ["potential", "owner", "lab"]
     search_fields = ["name", "formula", "owner__email"]
+    date_hierarchy = "created_at"
+
+
+@admin.register(Validation)
+class ValidationAdmin(ReadOnlyAdmin):
+    list_display = ["potential", "job", "created_at"]
+    list_select_related = ["potential", "job"]
+    search_fields = ["potential__name"]
     date_hierarchy = "created_at"

@@ -117,16 +117,8 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
     held_out = validation.get("validation_frames")
     rows: list[dict[str, Any]] = [
         {"label": _("Elements"), "value": " ".join(potential.elements)},
-        {
-            "label": _("Energy RMSE, held out"),
-            "value": digits(potential.energy_rmse, 3),
-            "unit": "meV/atom",
-        },
-        {
-            "label": _("Force RMSE, held out"),
-            "value": digits(potential.force_rmse, 3),
-            "unit": "meV/Å",
-        },
+        _error_row(_("Energy RMSE, held out"), potential.energy_rmse, "meV/atom"),
+        _error_row(_("Force RMSE, held out"), potential.force_rmse, "meV/Å"),
         *_stress_rows(validation),
         *_committee_rows(validation),
         {"label": _("Frames"), "value": _frames_words(potential.frame_count, held_out)},
@@ -140,10 +132,16 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
             "label": _("Units of the files"),
             "value": _units(potential),
         },
-        {"label": _("Fitted numbers"), "value": validation.get("parameters")},
+        {"label": _("Fitted numbers"), "value": validation.get("parameters") or _("not known")},
         {"label": _("Licence"), "value": potential.get_licence_display()},
     ]
     return rows
+
+
+def _error_row(label: str, value: float | None, unit: str) -> dict[str, Any]:
+    if value is None:
+        return {"label": label, "value": _("not known")}
+    return {"label": label, "value": digits(value, 3), "unit": unit}
 
 
 def _stress_rows(validation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -151,7 +149,7 @@ def _stress_rows(validation: dict[str, Any]) -> list[dict[str, Any]]:
     held_out = (validation.get("validation") or {}).get("validation_stress")
     if held_out is None:
         return []
-    return [{"label": _("Stress RMSE, held out"), "value": digits(held_out, 3), "unit": "GPa"}]
+    return [_error_row(_("Stress RMSE, held out"), held_out, "GPa")]
 
 
 def _committee_rows(validation: dict[str, Any]) -> list[dict[str, Any]]:
@@ -179,6 +177,8 @@ def _units(potential: Potential) -> str:
 
 
 def _frames_words(count: int, held_out: int | None) -> str:
+    if not count:
+        return _("not known")
     if held_out is None:
         return str(count)
     return _("%(count)s, %(held_out)s of them held out") % {"count": count, "held_out": held_out}
@@ -240,7 +240,7 @@ def downloads(potential: Potential) -> list[dict[str, Any]]:
             "label": _("Everything, zip"),
             "url": reverse("potentials:archive", args=[potential.public_id]),
             "size": None,
-            "note": _("for LAMMPS, n2p2 and ASE"),
+            "note": _("with a README of units and examples"),
         }
     ]
     for file in potential.files.defer("content"):

@@ -12,7 +12,7 @@ from jobs.files import job_folder
 from jobs.models import Job
 from mlmd.errors import InvalidInput
 from mlmd.validation import partial_report
-from mlmd.validation.report import ValidationReport
+from mlmd.validation.report import CheckStatus, ValidationReport
 from potentials.models import Potential, Validation
 from potentials.suggestions import Suggestion, suggestions_of
 from potentials.validation_sections import Section, sections_of, status_words
@@ -71,6 +71,16 @@ class ValidationCard:
     def sections(self) -> list[Section]:
         """The checks of the report."""
         return sections_of(self.potential, self.report) if self.report else []
+
+    @property
+    def shown_sections(self) -> list[Section]:
+        """Those with something to show, or to worry about."""
+        return [section for section in self.sections if section.status != CheckStatus.SKIPPED]
+
+    @property
+    def skipped_sections(self) -> list[Section]:
+        """Those that don't apply, each with its reason."""
+        return [section for section in self.sections if section.status == CheckStatus.SKIPPED]
 
     @cached_property
     def suggestions(self) -> list[Suggestion]:

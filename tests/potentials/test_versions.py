@@ -49,6 +49,8 @@ def test_the_card_tells_what_changed_from_version_to_version(owner, lab, sign_in
     page = sign_in(owner).get(reverse("potentials:detail", args=[old.public_id])).content.decode()
     assert "There is a newer version" in page
     assert "60 frames" in page
+    both = f"?potential={new.public_id}&amp;potential={old.public_id}"
+    assert reverse("potentials:compare") + both in page
 
 
 def test_other_frames_of_the_same_number_are_said(owner, lab):
