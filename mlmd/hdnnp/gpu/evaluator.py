@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,22 @@ from mlmd.hdnnp.skin_list import MOST_NEIGHBORS
 MOST_BLOCKS = 2 if SIMULATED else 16_384
 # How far forces may be from the processor's, of the largest, before the GPU isn't believed.
 TRUST = 1e-3
+# What a potential may say: the kernels, or the tables they read, take all of it in.
+KNOWN = {
+    "elements",
+    "functions",
+    "scaling",
+    "networks",
+    "cutoff_type",
+    "cutoff_alpha",
+    "scaling_mode",
+    "scale_minimum",
+    "scale_maximum",
+    "atom_energies",
+    "normalisation",
+    "normalize_nodes",
+    "units",
+}
 # Potentials whose first forces agreed.
 _agreed: list[weakref.ref[Potential]] = []
 
@@ -211,4 +228,12 @@ def unsupported(potential: Any) -> str:
     strange = sorted(kinds - {2, 3, 9, 12, 13})
     if strange:
         return f"symmetry functions of type {', '.join(map(str, strange))}"
+    # What potentials learn to say later is not left out in silence.
+    more = [
+        field.name
+        for field in fields(potential)
+        if field.name not in KNOWN and getattr(potential, field.name) != field.default
+    ]
+    if more:
+        return f"{', '.join(more)} of the potential"
     return ""

@@ -161,6 +161,7 @@ class DeviceList:
         list_neighbors[_blocks(atoms), THREADS](*search, counts, nowhere)
         starts_here = np.zeros(atoms * self.elements + 1, dtype=np.int64)
         np.cumsum(counts.copy_to_host(), out=starts_here[1:])
+        _check_memory(4 * int(starts_here[-1]) + 60 * atoms)
         codes = cuda.device_array(max(int(starts_here[-1]), 1), np.int32)
         cursors = cuda.to_device(starts_here[:-1])
         list_neighbors[_blocks(atoms), THREADS](*search, cursors, codes)
@@ -190,6 +191,16 @@ class DeviceList:
         sort_bins[_blocks(number), THREADS](first, order)
         take_along[_blocks(atoms), THREADS](order, cuda.to_device(kinds), bin_of, elements, bins)
         return first, order, bins, elements
+
+
+def _check_memory(wanted: int) -> None:
+    free, _ = cuda.current_context().get_memory_info()
+    if wanted > free:
+        raise InvalidInput(
+            "structure",
+            f"{wanted / 2**20:.0f} MB of neighbours",
+            f"{free / 2**20:.0f} MB, all that is free on the GPU",
+        )
 
 
 def _blocks(count: int) -> int:

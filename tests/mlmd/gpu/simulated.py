@@ -205,7 +205,55 @@ def network_shapes() -> dict:
     return {"deeper": differences(deeper, s.arguments)}
 
 
+def lists() -> dict:
+    """Neighbours of many atoms: cells of many bins, of one bin, elongated, with atoms outside."""
+    from mlmd.hdnnp.gpu.lists import DeviceList
+    from mlmd.neighbors import neighbor_list
+
+    rng = np.random.default_rng(1)
+    found = {}
+    for name, shape, pbc, atoms in (
+        ("many bins", (9.0, 10.0, 11.0), (True, True, True), 60),
+        ("long and thin", (30.0, 1.5, 2.5), (True, True, True), 20),
+        ("wire", (3.0, 30.0, 3.0), (False, True, False), 40),
+        ("molecule", (3.0, 3.0, 8.0), (False, False, False), 40),
+        ("small", (1.1, 1.3, 1.2), (True, True, False), 2),
+    ):
+        cell = np.diag(shape) + rng.uniform(-0.2, 0.2, size=(3, 3)) * min(shape)
+        x = rng.uniform(-1.0, 2.0, size=(atoms, 3)) @ cell
+        kinds = rng.integers(0, 2, size=atoms).astype(np.int32)
+        device = DeviceList(2.0, 0.6, 2)
+        device.update(kinds, x, cell, pbc)
+        around = device.around
+        first, codes = around.first.copy_to_host(), around.codes.copy_to_host()
+        places, shifts = around.positions.copy_to_host(), around.shifts.copy_to_host()
+        order, elements = around.order.copy_to_host(), around.elements.copy_to_host()
+        rows = []
+        for slot in range(2 * atoms):
+            i, kind = divmod(slot, 2)
+            for code in codes[first[slot] : first[slot + 1]]:
+                j, shift = code >> around.bits, code & ((1 << around.bits) - 1)
+                assert elements[j] == kind == kinds[order[j]]
+                vector = places[j] + shifts[shift] - places[i]
+                rows.append((order[i], order[j], *np.round(vector, 6)))
+        truth = neighbor_list(x, cell, pbc, 2.6)
+        counts = np.diff(truth.first)
+        wanted = [
+            (i, j, *np.round(v, 6))
+            for i, j, v in zip(
+                np.repeat(np.arange(atoms), counts), truth.neighbors, truth.vectors, strict=True
+            )
+        ]
+        table = [np.array(sorted(map(tuple, rows_)), dtype=float) for rows_ in (rows, wanted)]
+        found[name] = {
+            "pairs": len(wanted),
+            "equal": table[0].shape == table[1].shape and bool(np.allclose(*table, atol=2e-6)),
+        }
+    return found
+
+
 CASES = {
+    "lists": lists,
     "cutoffs": every_cutoff,
     "activations": every_activation,
     "cells": cells,

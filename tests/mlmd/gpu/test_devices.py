@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass, fields
 
 import numpy as np
 import pytest
@@ -70,6 +71,18 @@ def test_functions_without_kernels_stay_on_the_processor(monkeypatch):
     monkeypatch.setattr(devices, "gpu_trouble", lambda: "")
     with pytest.warns(ProcessorInstead, match="symmetry functions of type 20"):
         assert type(make_evaluator(one_function(20), 1, "gpu")) is Evaluator
+
+
+def test_what_a_potential_learns_to_say_later_is_not_left_out(monkeypatch):
+    @dataclass(frozen=True)
+    class Charged(Potential):
+        charges: float = 0.0
+
+    plain = one_function()
+    said = {field.name: getattr(plain, field.name) for field in fields(plain)}
+    monkeypatch.setattr(devices, "gpu_trouble", lambda: "")
+    with pytest.warns(ProcessorInstead, match="charges of the potential"):
+        assert type(make_evaluator(Charged(**said, charges=1.0), 1, "gpu")) is Evaluator
 
 
 def test_few_atoms_stay_on_the_processor(monkeypatch):

@@ -43,6 +43,12 @@ def test_small_cells_wires_slabs_and_every_function(run_simulated):
         assert theirs - (3 if name == "every function" else 0) <= mine <= theirs
 
 
+def test_neighbours_are_those_that_the_processor_finds(run_simulated):
+    for name, case in run_simulated("lists")["lists"].items():
+        assert case["equal"], name
+        assert case["pairs"] > 20
+
+
 def test_the_list_is_kept_while_it_holds(run_simulated):
     steps = run_simulated("movement")["movement"]
     for step in steps:
