@@ -113,6 +113,12 @@ def every_activation() -> dict:
     }
 
 
+def molecule() -> dict:
+    """Three atoms and every path through the kernels."""
+    numbers, x = np.array([1, 8, 1]), np.array([[0, 0, 0], [1.1, 0.2, 0], [1.6, 1.3, 0.4]])
+    return differences(make_potential(choose=few_functions), (numbers, x, np.zeros((3, 3)), False))
+
+
 def cells() -> dict:
     """A skewed cell much smaller than the cutoff, a wire and a slab."""
     potential = make_potential(choose=few_functions)
@@ -260,6 +266,7 @@ CASES = {
     "movement": movement,
     "repeated": repeated,
     "networks": network_shapes,
+    "molecule": molecule,
 }
 
 

@@ -73,5 +73,4 @@ def test_the_same_input_gives_the_same_bits_and_the_processor_does_the_rest(run_
 
 
 def test_a_whole_warp_does_what_four_lanes_do(run_simulated):
-    for case in run_simulated("--lanes", "32", "networks")["networks"].values():
-        close(case)
+    close(run_simulated("--lanes", "32", "molecule")["molecule"])
