@@ -35,7 +35,7 @@ from tests.mlmd.validation.calculators import (
     frame_of,
 )
 
-SETTINGS = ValidationSettings(steps=200, dynamics_atoms=16, speed_atoms=32, temperature=100.0)
+SETTINGS = ValidationSettings(steps=200, dynamics_atoms=4, speed_atoms=32, temperature=100.0)
 
 
 def morse(calculator=None, **options):
