@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 
+from mlmd.errors import InvalidInput
 from mlmd.lammps.deck import (
     DATA_FILE,
     DUMP_FILE,
@@ -33,7 +34,8 @@ from mlmd.md.results import (
     TRAJECTORY_FILE,
 )
 from mlmd.md.settings import MDSettings, Velocities, check_settings
-from mlmd.md.system import System, draw_velocities, system_from_atoms
+from mlmd.md.starting import start_system
+from mlmd.md.system import System, draw_velocities
 from mlmd.md.thermo import THERMO_FILE
 from mlmd.runs import PROGRESS_FILE, write_bytes_atomic, write_json_atomic
 
@@ -114,7 +116,14 @@ def launch_of(resources: Resources) -> Launch:
 
 def start(settings: MDSettings, atoms: Atoms) -> System:
     """Return the system that the run begins with."""
-    system = system_from_atoms(atoms, NoForces())
+    if settings.rigid_bonds:
+        raise InvalidInput(
+            "rigid bonds",
+            settings.rigid_bonds,
+            "no rigid bonds in LAMMPS",
+            "LAMMPS' fix shake needs a list of bonds: run it with our own engine.",
+        )
+    system = start_system(settings, atoms, NoForces())
     if settings.velocities == Velocities.DRAW:
         rng = np.random.Generator(np.random.PCG64(settings.seed))
         draw_velocities(system, settings.stages[0].temperature_start, rng)

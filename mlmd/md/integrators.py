@@ -84,12 +84,15 @@ class Integrator(ABC):
         self.drift(system, targets)
         system.evaluate()
         system.velocities += half * system.forces / system.inertia
+        system.stop_bonds()
         system.step += 1
         self.after(system, targets)
 
     def drift(self, system: System, targets: Targets) -> None:
         """Move the positions by one time step."""
-        system.positions = system.positions + self.settings.time_step * system.velocities
+        before = system.positions
+        system.positions = before + self.settings.time_step * system.velocities
+        system.keep_bonds(before, self.settings.time_step)
 
     @abstractmethod
     def before(self, system: System, targets: Targets) -> None:

@@ -27,7 +27,7 @@ from mlmd.md.results import (
 )
 from mlmd.md.settings import MDSettings, MDSpec, check_settings, settings_from_mapping
 from mlmd.md.simulation import run
-from mlmd.md.system import system_from_atoms
+from mlmd.md.starting import start_system
 from mlmd.md.thermo import THERMO_FILE
 from mlmd.runs import PROGRESS_FILE, StopRequest, read_json, write_json_atomic
 
@@ -63,7 +63,7 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
         settings = replace(settings, threads=spec.resources.threads)
     check_settings(settings)
     potential = read_potential(spec.potential)
-    system_from_atoms(spec.atoms, PotentialForces(potential))
+    start_system(settings, spec.atoms, PotentialForces(potential))
     missing = sorted(set(spec.atoms.get_chemical_symbols()) - set(potential.elements))
     if missing:
         raise InvalidInput(

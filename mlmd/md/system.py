@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from mlmd.errors import InvalidInput
 from mlmd.md.forces import EXTRAPOLATION, FloatArray, ForceProvider
+from mlmd.md.rigid import RigidBonds
 from mlmd.units import AMU_A2_PER_FS2, AMU_PER_A3_IN_G_CM3, K_BOLTZMANN
 
 
@@ -46,6 +47,7 @@ class System:
     extrapolations: NDArray[Any] = field(default_factory=lambda: np.empty(0, EXTRAPOLATION))
 
     def __post_init__(self) -> None:
+        self.bonds: RigidBonds | None = None
         self.has_fixed = not bool(self.free.all())
         movable = int(np.count_nonzero(self.free))
         # Three degrees of freedom sit in the centre of mass, which isn't thermal motion.
@@ -82,14 +84,25 @@ class System:
         """2K/3V − tr σ/3, eV/Å³; NaN without a full cell."""
         if not all(self.pbc):
             return float("nan")
-        kinetic = 2 * self.kinetic_energy / (3 * self.volume)
-        return kinetic - float(np.trace(self.stress)) / 3
+        virial = -self.volume * float(np.trace(self.stress))
+        if self.bonds is not None:
+            held = self.bonds.stress_volume(self.forces, self.velocities, self.positions)
+            virial -= float(np.trace(held))
+        return (2 * self.kinetic_energy + virial) / (3 * self.volume)
 
     @property
     def strain_force(self) -> FloatArray:
-        """Σ m v vᵀ − V σ: what drives a strain of the cell, shape (3, 3), eV."""
-        kinetic = (self.inertia * self.velocities).T @ self.velocities
-        return np.asarray(kinetic - self.volume * self.stress)
+        """Σ m v vᵀ − V σ: what drives a strain of the cell, shape (3, 3), eV.
+
+        With rigid bonds, molecules move as wholes, and the sum is over their centres.
+        """
+        virial = -self.volume * self.stress
+        if self.bonds is None:
+            return np.asarray((self.inertia * self.velocities).T @ self.velocities + virial)
+        inside = self.positions - self._centers(self.positions)
+        lever = inside.T @ self.forces
+        centers = self._centers(self.velocities)
+        return np.asarray((self.inertia * centers).T @ centers + virial - 0.5 * (lever + lever.T))
 
     def deform(self, factor: FloatArray) -> None:
         """Strain cell and positions, and velocities the other way: phase space keeps its volume.
@@ -99,9 +112,41 @@ class System:
         Args:
             factor: symmetric, shape (3, 3).
         """
+        # What moves with the cell: atoms, or the centres of molecules with rigid bonds.
+        places, speeds = self._centers(self.positions), self._centers(self.velocities)
         self.cell = self.cell @ factor
-        self.positions = self.positions @ factor
-        self.velocities = self.velocities @ np.linalg.inv(factor)
+        self.positions = self.positions + (places @ factor - places)
+        self.velocities = self.velocities + (speeds @ np.linalg.inv(factor) - speeds)
+
+    def hold_bonds(self, bonds: RigidBonds, positions: FloatArray) -> None:
+        """Take up rigid bonds, at positions (N, 3) that have their lengths."""
+        self.bonds, self.positions = bonds, positions
+        self.degrees_of_freedom -= len(bonds.pairs)
+        self.stop_bonds()
+
+    def keep_bonds(self, before: FloatArray, time: float) -> None:
+        """Give bonds their lengths after a drift from ``before``, Å, within ``time``, fs."""
+        if self.bonds is not None:
+            kept = self.bonds.keep_lengths(self.positions, before)
+            self.velocities = self.velocities + (kept - self.positions) / time
+            self.positions = kept
+
+    def stop_bonds(self) -> None:
+        """Take out of the velocities what would change the length of a bond."""
+        if self.bonds is not None:
+            self.velocities = self.bonds.project(self.velocities, self.positions)
+
+    def _centers(self, vectors: FloatArray) -> FloatArray:
+        """Return the mean of vectors (N, 3) over each atom's molecule, by mass."""
+        if self.bonds is None:
+            return vectors
+        molecules = self.bonds.molecules
+        mass = np.bincount(molecules, self.inertia[:, 0])
+        means = np.stack(
+            [np.bincount(molecules, (self.inertia * vectors)[:, k]) / mass for k in range(3)],
+            axis=1,
+        )
+        return np.asarray(means[molecules])
 
     def turn(self, rotation: FloatArray) -> None:
         """Turn everything, shape (3, 3): vectors times ``rotation``."""
@@ -198,6 +243,7 @@ def draw_velocities(system: System, temperature: float, rng: np.random.Generator
     spread = np.sqrt(K_BOLTZMANN * temperature / system.inertia)
     system.velocities = np.where(system.free, rng.standard_normal(system.positions.shape), 0.0)
     system.velocities *= spread
+    system.stop_bonds()
     system.remove_drift()
     # A small cell would otherwise start √(2/3N) off.
     now = system.temperature

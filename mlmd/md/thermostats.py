@@ -22,7 +22,8 @@ class Langevin(Integrator):
 
     Source: Leimkuhler & Matthews, J. Chem. Phys. 138, 174102 (2013), doi:10.1063/1.4802990.
     Account of the bath: Bussi & Parrinello, Phys. Rev. E 75, 056707 (2007),
-    doi:10.1103/PhysRevE.75.056707.
+    doi:10.1103/PhysRevE.75.056707. Rigid bonds: Leimkuhler & Matthews, Proc. R. Soc. A 472,
+    20160138 (2016), doi:10.1098/rspa.2016.0138.
     """
 
     def before(self, system: System, targets: Targets) -> None:
@@ -34,7 +35,8 @@ class Langevin(Integrator):
     def drift(self, system: System, targets: Targets) -> None:
         """Drift, bath, drift."""
         half = 0.5 * self.settings.time_step
-        system.positions = system.positions + half * system.velocities
+        self._half_drift(system, half)
+        system.stop_bonds()
         before = system.kinetic_energy
         c = math.exp(-self.settings.time_step / self.settings.thermostat_time)
         noise = self.rng.standard_normal(system.velocities.shape)
@@ -42,9 +44,15 @@ class Langevin(Integrator):
         system.velocities = c * system.velocities + spread * noise
         if system.has_fixed:
             system.velocities[~system.free] = 0.0
+        system.stop_bonds()
         system.remove_drift()
         self.bath_energy += before - system.kinetic_energy
-        system.positions = system.positions + half * system.velocities
+        self._half_drift(system, half)
+
+    def _half_drift(self, system: System, half: float) -> None:
+        before = system.positions
+        system.positions = before + half * system.velocities
+        system.keep_bonds(before, half)
 
 
 class Bussi(Integrator):

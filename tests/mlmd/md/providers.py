@@ -96,6 +96,57 @@ class Springs:
         return PlainEvaluation(energy, forces, stress)
 
 
+class SoftMolecules:
+    """Atoms of different molecules push each other away softly, by minimum image.
+
+    Args:
+        molecules: index of each atom's molecule, shape (N,).
+        reach: Å.
+        strength: of the push, eV/Å³.
+    """
+
+    def __init__(self, molecules, reach=3.0, strength=0.05):
+        self.molecules = np.asarray(molecules)
+        self.reach, self.strength = reach, strength
+
+    def compute(self, numbers, positions, cell, pbc):
+        energy, forces, virial = _soft(
+            positions, cell, np.linalg.inv(cell), self.molecules, self.reach, self.strength
+        )
+        return PlainEvaluation(energy, forces, virial / abs(np.linalg.det(cell)))
+
+
+@njit(cache=True)
+def _soft(positions, cell, inverse, molecules, reach, strength):
+    energy, forces, virial = 0.0, np.zeros_like(positions), np.zeros((3, 3))
+    d, s = np.zeros(3), np.zeros(3)
+    for i in range(len(positions)):
+        for j in range(i):
+            if molecules[i] == molecules[j]:
+                continue
+            for a in range(3):
+                s[a] = 0.0
+                for b in range(3):
+                    s[a] += (positions[i, b] - positions[j, b]) * inverse[b, a]
+                s[a] = np.floor(s[a] + 0.5)
+            r2 = 0.0
+            for a in range(3):
+                d[a] = positions[i, a] - positions[j, a]
+                for b in range(3):
+                    d[a] -= s[b] * cell[b, a]
+                r2 += d[a] * d[a]
+            if r2 < reach * reach:
+                r = np.sqrt(r2)
+                energy += strength * (reach - r) ** 3
+                for a in range(3):
+                    pull = 3 * strength * (reach - r) ** 2 / r * d[a]
+                    forces[i, a] += pull
+                    forces[j, a] -= pull
+                    for b in range(3):
+                        virial[a, b] -= pull * d[b]
+    return energy, forces, virial
+
+
 class SpringCrystal:
     """Harmonic springs between the neighbours of a crystal, which never change.
 
