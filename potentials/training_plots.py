@@ -89,6 +89,10 @@ def _curve_words(
 ) -> str:
     known = np.isfinite(held_out)
     if not known.any():
+        if len(epochs):
+            return _("No errors of %(noun)s on held-out frames are known.") % {
+                "noun": quantity.noun
+            }
         return _("No epoch has been finished yet.")
     best = int(np.nanargmin(held_out))
     return _(

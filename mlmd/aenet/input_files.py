@@ -24,6 +24,7 @@ TRAINING_SET = "aenet.train"
 STRUCTURES = "structures"
 CLEAN_SCRIPT, START_SCRIPT, CHOICE_SCRIPT = "clean.sh", "start.sh", "best-epoch.sh"
 TRAIN_LOG = "train.out"
+STARTED = "Training process started"
 BEST = "best-epoch"
 POTENTIAL_FOLDER = "potential"
 RANDOM_STATE = "train.rngstate"
@@ -174,6 +175,10 @@ def _choice_script(names: Mapping[str, str]) -> str:
         f"cp {name}-$epoch {POTENTIAL_FOLDER}/{name} || exit 1" for name in names.values()
     )
     return f"""\
+if [ "$(grep -c '{STARTED}' {TRAIN_LOG})" -gt 1 ]; then
+  echo "train.x ran several times: it was built without MPI"
+  exit 1
+fi
 # The epoch with the lowest error of held-out structures, or of all where none are.
 awk '
   /^ *[0-9]+ .*<$/ && $1 > 0 {{

@@ -102,7 +102,8 @@ def launch_of(
 
 def _processes(settings: AenetSettings, frames: int, cores: int) -> int:
     # Only the L-BFGS method shares its work; a process without a structure has nothing to do.
-    return max(1, min(cores, frames)) if settings.method is Method.BFGS else 1
+    shares = settings.parallel and settings.method is Method.BFGS
+    return max(1, min(cores, frames)) if shares else 1
 
 
 # aenet 2.0.4 on one core of a current x86 server: s per atom and function (generate.x), and per

@@ -35,7 +35,7 @@ AENET = Suite(
          "not enough memory", "Take fewer frames, or a larger shortest distance."),
         (r"no epoch of train.out has finite errors", "the errors became NaN",
          "Look for wrong units or atoms too close; another method may help."),
-        (r"Error: MPI", "this aenet was built without MPI", "Ask for one process."),
+        (r"train.x ran several times", "it was built without MPI", "Ask for one process."),
     ),
 )  # fmt: skip
 """aenet's programs and what they complain of."""

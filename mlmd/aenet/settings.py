@@ -120,6 +120,15 @@ class AenetSettings:
             expert=True,
         ),
     )  # fmt: skip
+    parallel: bool = field(
+        default=False,
+        metadata=_about(
+            "Several processes",
+            "train.x was built with MPI: share its work among all cores (method bfgs). A train.x "
+            "without MPI would only run several times.",
+            expert=True,
+        ),
+    )
     radial_functions: int = _as_ours("radial_functions")
     angular_widths: str = _as_ours("angular_widths")
     angular_zetas: str = _as_ours("angular_zetas")

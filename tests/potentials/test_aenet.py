@@ -92,7 +92,10 @@ def test_a_training_with_aenet_becomes_a_potential_of_the_catalog(
     client = sign_in(owner)
     for page in (f"/train/{training.public_id}/", f"/potentials/{potential.public_id}/"):
         assert client.get(page).status_code == 200
-    assert client.get(f"/train/{training.public_id}/curve/energy/").json()["data"]
+    curves = f"/train/{training.public_id}/curve"
+    assert "after 4 epochs" in client.get(f"{curves}/energy/").json()["alt"]
+    words = client.get(f"{curves}/force/").json()["alt"]
+    assert words == "No errors of forces on held-out frames are known."
 
 
 def test_networks_from_elsewhere_come_over_the_api(api, tmp_path) -> None:

@@ -107,7 +107,7 @@ def train() -> None:
     if "SAVE_ENERGIES" in given:
         Path("energies.test.0").write_text("".join(f" 1.0 1.0 6 {name}\n" for name in held_out))
         Path("energies.train.0").write_text("")
-    print(HEAD.format(epochs))
+    print(" Training process started.\n", HEAD.format(epochs))
     for epoch in range(epochs + 1):
         # The last but one epoch is the best.
         error = 0.01 * (1 + abs(epoch - (epochs - 1)))

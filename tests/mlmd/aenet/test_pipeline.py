@@ -167,6 +167,15 @@ def test_failures_are_told_although_aenet_ends_with_status_0(
         getattr(aenet, step)()
 
 
+def test_a_program_without_mpi_must_not_run_several_times(frames, programs, tmp_path) -> None:
+    several = Programs(
+        programs.folder, processes=2, mpi=("sh", "-c", '"$@"; "$@"', "mpirun-np-{processes}")
+    )
+    aenet = Aenet(frames, tmp_path / "run", programs=several, epochs=2, **QUIET)
+    with pytest.raises(ProgramFailed, match="built without MPI"):
+        aenet.train()
+
+
 def test_where_aenet_is_missing_it_is_said_what_else_can_be_done(frames, tmp_path) -> None:
     aenet = Aenet(frames, tmp_path / "run", programs=Programs(tmp_path / "nowhere"), **QUIET)
     with pytest.raises(InvalidInput, match=r"no such program.*needs no aenet"):
@@ -243,7 +252,7 @@ def test_functions_that_aenet_does_not_have_are_refused(frames, tmp_path) -> Non
 def test_a_run_directory_is_prepared_and_finished_by_the_command(
     frames, programs, tmp_path, capsys, monkeypatch
 ) -> None:
-    settings = AenetSettings(epochs=3, hidden_nodes="3", cutoff_radius=4.5)
+    settings = AenetSettings(epochs=3, hidden_nodes="3", cutoff_radius=4.5, parallel=True)
     folder = tmp_path / "run"
     launch = prepare(AenetSpec(settings, frames, processes=4), folder)
     assert launch.resources.processes == 4
@@ -258,9 +267,12 @@ def test_a_run_directory_is_prepared_and_finished_by_the_command(
 
 
 def test_only_bfgs_shares_its_work() -> None:
-    one = launch_of(settings_from({"method": "lm"}), 100, 800, 2, 8)
-    assert one.resources.processes == 1
-    assert launch_of(AenetSettings(), 100, 800, 2, 8).resources.processes == 8
+    for values, processes in (
+        ({"method": "lm", "parallel": True}, 1), ({"parallel": True}, 8), ({}, 1),
+    ):  # fmt: skip
+        launch = launch_of(settings_from(values), 100, 800, 2, 8)
+        assert launch.resources.processes == processes
+        assert any(command.mpi for command in launch.commands) == (processes > 1)
     long = estimate_seconds(AenetSettings(epochs=600), 100, 800, 2, 1)
     assert long > estimate_seconds(AenetSettings(epochs=300), 100, 800, 2, 1) > 0
 
