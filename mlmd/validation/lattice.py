@@ -91,7 +91,13 @@ def check_volume(subject: Subject, crystal: RelaxedCrystal) -> Findings:
     near = np.flatnonzero(np.abs(volumes / crystal.volume - 1) <= _FIT_RANGE + 1e-9)
     if len(near) < LEAST_POINTS:
         near = np.argsort(np.abs(volumes - crystal.volume))[: LEAST_POINTS + 2]
-    mine = fit_birch_murnaghan(volumes[near], energies[near])
+    mine: tuple[float | None, float | None, float | None] = (None, None, None)
+    failure = ""
+    try:
+        mine = _three(fit_birch_murnaghan(volumes[near], energies[near]))
+    except InvalidInput as error:
+        # The curve shows what is wrong; it is kept.
+        failure = f"{name}: {error.found}."
     series = [line(POTENTIAL, volumes, energies - energies.min())]
     theirs = fit_teacher(teacher)
     notes: list[str] = []
@@ -108,7 +114,7 @@ def check_volume(subject: Subject, crystal: RelaxedCrystal) -> Findings:
         Value(label, number, unit, reference, source, name)
         for (label, unit), number, reference in zip(
             ((MINIMUM, "Å³"), (BULK, "GPa"), (DERIVATIVE, "")),
-            _three(mine),
+            mine,
             (None, None, None) if theirs is None else _three(theirs),
             strict=True,
         )
@@ -123,7 +129,7 @@ def check_volume(subject: Subject, crystal: RelaxedCrystal) -> Findings:
         "energy-volume", ENERGY_VOLUME, "volume (Å³/atom)", "energy (eV/atom)", tuple(series),
         subject=name,
     )  # fmt: skip
-    return Findings(values, (plot,), notes=tuple(notes))
+    return Findings(values, (plot,), notes=tuple(notes), failure=failure)
 
 
 def fit_teacher(teacher: TeacherCurve | None) -> EquationOfState | None:

@@ -222,6 +222,7 @@ def join(parts: Sequence[Findings], notes: Sequence[str] = ()) -> Findings:
         tuple(plot for part in parts for plot in part.plots),
         tuple(table for part in parts for table in part.tables),
         tuple(dict.fromkeys([*(note for part in parts for note in part.notes), *notes])),
+        " ".join(part.failure for part in parts if part.failure),
     )
 
 

@@ -107,6 +107,22 @@ def test_an_energy_that_falls_again_is_said():
     assert any("does not rise steadily" in note for note in findings.notes)
 
 
+def test_a_curve_without_a_minimum_is_kept_and_fails_the_check():
+    class Sinking(Morse):
+        """Its energy falls with the volume, which its stress knows nothing of."""
+
+        def calculate(self, *arguments, **options):
+            super().calculate(*arguments, **options)
+            if self.atoms.cell.rank == 3:
+                self.results["energy"] += 2.0 * self.atoms.get_volume()
+
+    subject = Subject(Sinking(), ("Cu",), 6.5)
+    findings = over_crystals(subject, check_volume)
+    assert "no minimum between" in findings.failure
+    assert findings.values[0].value is None
+    assert len(findings.plots[0].series[0].x) == subject.settings.volume_points
+
+
 def test_springs_have_the_elastic_constants_of_born_and_huang():
     # fcc with nearest neighbours only: C11 = 2k/a, C12 = C44 = k/a
     unit = STIFFNESS / A * EV_PER_A3_IN_GPA
