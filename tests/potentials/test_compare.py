@@ -49,6 +49,15 @@ def test_the_best_is_the_smallest_error_or_the_nearest_to_the_teacher(two, owner
     assert [cell.is_best for cell in row_of(found, COST).cells] == [True, False]
 
 
+def test_numbers_that_read_the_same_are_equally_good(owner, lab):
+    rows = [make_potential(owner, lab, force_rmse=force) for force in (100.001, 100.002, 120.0)]
+    for row, modulus in zip(rows, (98.0, 98.0 + 1e-9, 98.0 - 1e-9), strict=True):
+        make_validation(row, make_report(bulk_modulus=modulus))
+    found = compare(owner, [row.public_id for row in rows])
+    assert [cell.is_best for cell in row_of(found, "Force RMSE").cells] == [True, True, False]
+    assert not any(cell.is_best for cell in row_of(found, "Bulk modulus: Si (Fd-3m)").cells)
+
+
 def test_a_potential_without_a_validation_says_so(two, owner, lab):
     bare = make_potential(owner, lab)
     make_validation(bare, state=State.FAILED)
