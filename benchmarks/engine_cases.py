@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from ase import Atoms
 from ase.build import bulk
 from ase.data import atomic_numbers
 
@@ -25,6 +26,8 @@ from mlmd.hdnnp.potential import (
     SymmetryFunction,
     sort_functions,
 )
+
+IRON_LATTICE = 2.8553
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,64 @@ def water(reference: Path) -> Case:
     return Case("water, 8640 atoms, types 2 and 3", potential, numbers, atoms[:, 2:5], cell)
 
 
+def copper_sulfide(reference: Path, repeats: int = 3) -> Case:
+    """Low chalcocite (144 atoms, skewed) repeated, types 2, 3 and 9, from the reference run."""
+    return _chalcocite(
+        reference,
+        repeats,
+        "Cu₂S, {} atoms, types 2, 3 and 9",
+        load_potential(reference / "n2p2" / "md_lammps" / "Cu2S_PBE_hdnnp-data", "angstrom", "ev"),
+    )
+
+
+def copper_sulfide_default(reference: Path, repeats: int = 3) -> Case:
+    """The same cell with the default descriptors of two elements (type 9)."""
+    case = _chalcocite(
+        reference,
+        repeats,
+        "Cu₂S, {} atoms, default descriptors",
+        default_potential(("S", "Cu"), seed=1),
+    )
+    return replace(
+        case, potential=fitted_to(case.potential, case.numbers, case.positions, case.cell)
+    )
+
+
+def _chalcocite(reference: Path, repeats: int, name: str, potential: Potential) -> Case:
+    folder = reference / "n2p2" / "md_lammps"
+    rows = np.load(folder / "Cu2S_PBE.npz")["id_type_x_f_step0"]
+    text = (folder / "cu2s_144_low-chalcocite_Evans-1979_PBE.data").read_text()
+    bounds = np.array(re.findall(r"(\S+)\s+(\S+)\s+[xyz]lo", text), dtype=float)
+    found = re.search(r"(\S+)\s+(\S+)\s+(\S+)\s+xy xz yz", text)
+    if found is None:
+        raise ValueError("the data file has no tilt")
+    cell = np.diag(bounds[:, 1] - bounds[:, 0])
+    cell[1, 0], cell[2, 0], cell[2, 1] = (float(tilt) for tilt in found.groups())
+    # Types in the file: Cu, S.
+    numbers = np.where(rows[:, 1] == 1, 29, 16)
+    atoms = Atoms(numbers, rows[:, 2:5], cell=cell, pbc=True) * (repeats, repeats, repeats)
+    return Case(
+        name.format(len(atoms)), potential, atoms.numbers, atoms.positions, atoms.cell.array
+    )
+
+
+def ethylbenzene(reference: Path) -> Case:
+    """288 atoms of liquid ethylbenzene, functions with compact support (types 20 and 22)."""
+    folder = reference / "n2p2" / "Ethylbenzene"
+    potential = load_potential(folder, "bohr", "hartree")
+    first = (folder / "input.data").read_text().split("end")[0]
+    rows = [line.split() for line in first.splitlines() if line.startswith("atom ")]
+    cell = [line.split()[1:4] for line in first.splitlines() if line.startswith("lattice")]
+    unit = potential.units.angstrom
+    return Case(
+        f"ethylbenzene, {len(rows)} atoms, types 20 and 22",
+        potential,
+        np.array([atomic_numbers[row[4]] for row in rows]),
+        np.array([row[1:4] for row in rows], dtype=float) * unit,
+        np.array(cell, dtype=float) * unit,
+    )
+
+
 def silicon(repeats: int = 4) -> Case:
     """Diamond silicon, rattled, with the default descriptors and a network of random weights."""
     atoms = bulk("Si", cubic=True) * (repeats, repeats, repeats)
@@ -65,21 +126,65 @@ def silicon(repeats: int = 4) -> Case:
 
 
 def iron(repeats: int = 79) -> Case:
-    """About a million atoms of bcc iron: does memory stay flat?"""
-    atoms = bulk("Fe", a=2.8553, cubic=True) * (repeats, repeats, repeats)
+    """About a million atoms of bcc iron with two screw dislocations: does memory stay flat?"""
+    atoms = bulk("Fe", a=IRON_LATTICE, cubic=True) * (4, 4, 4)
     atoms.rattle(0.05, seed=1)
-    small = bulk("Fe", a=2.8553, cubic=True) * (4, 4, 4)
-    small.rattle(0.05, seed=1)
     potential = fitted_to(
-        default_potential(("Fe",), seed=1), small.numbers, small.positions, small.cell.array
+        default_potential(("Fe",), seed=1), atoms.numbers, atoms.positions, atoms.cell.array
     )
+    positions, cell = screw_dipole(repeats)
     return Case(
-        f"iron, {len(atoms)} atoms, default descriptors",
+        f"iron, {len(positions)} atoms, screw dislocations",
         potential,
-        atoms.numbers,
-        atoms.positions,
-        atoms.cell.array,
+        np.full(len(positions), 26),
+        positions,
+        cell,
     )
+
+
+def screw_dipole(repeats: int) -> tuple[FloatArray, FloatArray]:
+    """Return bcc iron with two ½⟨111⟩ screw dislocations of opposite sign, periodic.
+
+    The cell has its edges along [11̄0], [112̄] and [111]; the lines run along the last, at
+    a quarter and three quarters of the first. Displacements along [111] are those of a row of
+    such pairs in a linear elastic, isotropic solid: b/2π times the angle around each line
+    (Hirth and Lothe, Theory of Dislocations, ch. 3).
+
+    Args:
+        repeats: size: about 2 repeats³ atoms.
+
+    Returns:
+        Positions, shape (N, 3), and cell, shape (3, 3), both Å.
+    """
+    a = IRON_LATTICE
+    edges = np.array([np.sqrt(2.0), np.sqrt(6.0), np.sqrt(3.0) / 2.0]) * a
+    # Twelve atoms in √2 × √6 × √3; the same crystal has half that height for its period.
+    axes = np.array([[1, -1, 0], [1, 1, -2], [1, 1, 1]], dtype=float)
+    axes /= np.linalg.norm(axes, axis=1)[:, None]
+    counts = np.maximum(np.round(repeats * a / edges), 1).astype(int)
+    counts[0] += counts[0] % 2
+    span = np.arange(-4, 5)
+    corners = np.array(np.meshgrid(span, span, span)).reshape(3, -1).T
+    lattice = np.concatenate([corners, corners + 0.5]) * a @ axes.T
+    inside = ((lattice > -1e-6) & (lattice < edges - 1e-6)).all(axis=1)
+    motif = lattice[inside]
+    grid = np.stack(np.meshgrid(*(np.arange(n) for n in counts), indexing="ij"), axis=-1)
+    positions = (grid.reshape(-1, 1, 3) * edges + motif).reshape(-1, 3)
+    lengths = counts * edges
+    burgers = edges[2]
+    # Between rows of columns, so that no atom stands on a line.
+    y0 = lengths[1] / 2 + edges[1] / 12
+    for sign, x0 in ((1.0, 0.25), (-1.0, 0.75)):
+        x = positions[:, 0] - (x0 * lengths[0] + edges[0] / 12)
+        angle = np.zeros(len(positions))
+        for image in range(-20, 21):
+            angle += np.arctan2(positions[:, 1] - y0, x - image * lengths[0])
+        positions[:, 2] += sign * burgers / (2.0 * np.pi) * angle
+    cell = np.diag(lengths)
+    # Half of the area between the lines has slipped by b: so does the cell, on average.
+    cell[1, 2] = burgers / 2.0
+    positions[:, 2] %= lengths[2]
+    return positions, cell
 
 
 def default_potential(elements: tuple[str, ...], seed: int, cutoff: float = 6.0) -> Potential:
