@@ -12,9 +12,9 @@ from ase import Atoms
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import Frame
-from mlmd.hdnnp.calculator import PotentialCalculator
+from mlmd.hdnnp.devices import Device
 from mlmd.hdnnp.potential import Potential
-from mlmd.loading import load
+from mlmd.loading import AnyPotential, load, read_potential
 from mlmd.runs import StopRequest
 from mlmd.validation.comparison import Comparison, compare
 from mlmd.validation.crystals import Crystal, Found, find_crystals
@@ -170,8 +170,9 @@ def subject_of(
     Raises:
         InvalidInput: the folder holds no potential, or a damaged one.
     """
-    calculator: PotentialCalculator = load(folder, cores)
-    potential: Any = calculator.evaluator.potential  # type: ignore[attr-defined]  # all have one
+    potential = read_potential(folder)
+    # Slopes of forces need more digits than a GPU's kernels have.
+    calculator = load(folder, cores, Device.CPU)
     return Subject(
         calculator,
         tuple(potential.elements),
@@ -226,7 +227,7 @@ def join(parts: Sequence[Findings], notes: Sequence[str] = ()) -> Findings:
     )
 
 
-def _names(potential: Any) -> Callable[[str, int], str]:
+def _names(potential: AnyPotential) -> Callable[[str, int], str]:
     """Return how functions are called: for n2p2's kind by what they measure."""
     if not isinstance(potential, Potential):
         return lambda element, number: f"function {number + 1}"
