@@ -9,7 +9,7 @@ from typing import Any
 
 from mlmd.aenet.data import AenetData
 from mlmd.aenet.input_files import GENERATE, POTENTIAL_FOLDER, TRAIN, TRAIN_LOG
-from mlmd.aenet.outputs import read_best_epoch, read_learning_curve
+from mlmd.aenet.outputs import read_best_epoch, read_held_out, read_learning_curve
 from mlmd.aenet.steps import StepName
 from mlmd.external.storing import finished_document, sources_of
 
@@ -51,6 +51,7 @@ def step_document(
         },
     }
     if name is StepName.TRAIN:
+        content["data"]["held_out"] = len(read_held_out(folder))
         curve = read_learning_curve(folder / TRAIN_LOG)
         content["learning_curve"] = {key: values.tolist() for key, values in vars(curve).items()}
         content["best_epoch"] = read_best_epoch(folder)

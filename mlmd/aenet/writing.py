@@ -39,7 +39,7 @@ class Form(StrEnum):
 
 
 SUFFIXES = {Form.BINARY: "nn", Form.ASCII: "nn.ascii"}
-"""How the files of each form end; aenet's LAMMPS styles ask for the second."""
+"""How the files of each form end."""
 
 
 def save_aenet(

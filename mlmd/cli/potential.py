@@ -30,7 +30,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--to",
         required=True,
         choices=(N2P2, AENET, ASCII),
-        help="n2p2's files, aenet's binary ones, or aenet's ASCII ones, which LAMMPS needs",
+        help="n2p2's files, aenet's binary ones, or the same as text, which aenet's programs don't read",
     )
     parser.add_argument(
         "-o", "--output", type=Path, required=True, metavar="DIR", help="new folder"

@@ -170,6 +170,13 @@ class DatasetListing(Listing[RemoteDataset]):
         return map(frame_to_atoms, self.frames())
 
 
+# Columns of a learning curve with the errors of held-out frames: of energies, of forces.
+_TEST_ERRORS = {
+    "n2p2-train": ("RMSEpa_Etest_pu", "RMSE_Ftest_pu"),
+    "aenet-train": ("energy_test", "force_test"),
+}
+
+
 class Portal:
     """A portal, with the rights of a token.
 
@@ -241,27 +248,31 @@ class Portal:
         return Listing(self._connection, f"potentials/{asked}", self._potential)
 
     def store(self, document: Mapping[str, Any]) -> str:
-        """Put the potential of a training with n2p2 into the catalog; return its address.
+        """Put the potential of a training with n2p2 or aenet into the catalog; return its address.
 
         Args:
-            document: of a step of `mlmd.N2p2`. Steps before the training have no potential yet:
-                they are left out, and the address is empty. The token needs the scope ``write``.
+            document: of a step of `mlmd.N2p2` or `mlmd.Aenet`. Steps before the training have no
+                potential yet: they are left out, and the address is empty. The token needs the
+                scope ``write``.
 
         Raises:
             PortalError: the portal can't be reached or refuses.
         """
-        if document.get("type") != "n2p2-train":
+        columns = _TEST_ERRORS.get(str(document.get("type")))
+        if columns is None:
             return ""
         curve, best = document["learning_curve"], int(document["best_epoch"])
         row = [int(epoch) for epoch in curve["epoch"]].index(best)
         data, provenance = document["data"], document["provenance"]
+        networks = document.get("networks", {})
         found = self._connection.post_json(
             "potentials/import/",
             {
                 "name": str(provenance["folder"])[:120],
-                "files": document["files"],
-                "energy_rmse": _milli(curve, "RMSEpa_Etest_pu", row),
-                "force_rmse": _milli(curve, "RMSE_Ftest_pu", row),
+                "files": {} if networks else document["files"],
+                "binary_files": networks,
+                "energy_rmse": _milli(curve, columns[0], row),
+                "force_rmse": _milli(curve, columns[1], row),
                 "settings": document["settings"],
                 "validation": {
                     "training_frames": data["frames"] - data["held_out"],

@@ -22,7 +22,10 @@ from rest_framework.test import APIClient
 import mlmd
 from jobs.files import job_folder
 from jobs.states import State
+from labs.services.accounts import token_create
+from mlmd.aenet.pipeline import Aenet
 from mlmd.aenet.writing import Form, save_aenet
+from mlmd.external.programs import Programs
 from mlmd.hdnnp.training import load_parity
 from mlmd.runs import read_json
 from potentials.models import Potential, Simulation, Training
@@ -129,6 +132,21 @@ def test_what_is_no_network_is_refused_in_words(api, files, words) -> None:
     assert answer.status_code == 400
     assert words in answer.content.decode()
     assert not Potential.objects.exists()
+
+
+def test_a_training_elsewhere_goes_into_the_catalog(owner, lab, live_server, tmp_path) -> None:
+    _row, secret = token_create(user=owner, name="aenet", scopes=["read", "write"])
+    Aenet(
+        labelled_frames(18), tmp_path / "si-aenet", epochs=4, hidden_nodes="3", cutoff_radius=5.0,
+        programs=Programs(write_stand_in(tmp_path / "bin")), told=lambda fraction, words: None,
+        store=mlmd.Portal(live_server.url, secret),
+    ).train()  # fmt: skip
+    potential = Potential.objects.get()
+    assert (potential.name, potential.family, potential.frame_count) == ("si-aenet", "aenet", 18)
+    assert potential.energy_rmse == pytest.approx(20.0)
+    assert potential.force_rmse is None
+    assert potential.validation["validation_frames"] == 3
+    assert [file.name for file in potential.files.all()] == ["Si.nn"]
 
 
 def test_its_download_runs_with_ase_and_says_how_lammps_takes_it(
