@@ -88,6 +88,19 @@ def test_the_same_name_again_is_a_further_version(files, owner, lab, sign_in) ->
     assert list(Potential.objects.order_by("version").values_list("version", flat=True)) == [1, 2]
 
 
+def test_networks_of_aenet_need_no_units(shared_reference, owner, lab, sign_in) -> None:
+    folder = shared_reference / "aenet_tio2"
+    packed = zipped({path.name: path.read_bytes() for path in sorted(folder.glob("*.nn"))})
+    client, url = sign_in(owner), reverse("potentials:upload-preview")
+    text = client.post(url, form(files=[packed])).content.decode()
+    assert "A potential of aenet for O Ti" in text
+    assert "say their units" not in text
+    packed.seek(0)
+    assert client.post(reverse("potentials:upload"), form(files=[packed])).status_code == 302
+    row = Potential.objects.get()
+    assert (row.family, row.elements, row.length_unit) == ("aenet", ["O", "Ti"], "angstrom")
+
+
 def test_units_that_nothing_says_are_asked_with_a_guess(silent, owner, lab, sign_in) -> None:
     client, url = sign_in(owner), reverse("potentials:upload")
     answer = client.post(url, form(files=sent(silent)))
