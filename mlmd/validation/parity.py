@@ -20,6 +20,9 @@ from mlmd.validation.subject import Findings, Skipped, Subject
 ENERGY, FORCE, STRESS = "Energy error", "Force error", "Stress error"
 ALIGNED = "Energy error, zeros aligned"
 LARGEST = "Largest force error"
+ENERGY_INSIDE, FORCE_INSIDE = (
+    "Energy error, frames within the trained range", "Force error, frames within the trained range",
+)  # fmt: skip
 BY_KIND, BY_ELEMENT = "Errors by kind of configuration", "Errors by element"
 ENERGIES, FORCES, STRESSES = "Energies", "Forces", "Stresses"
 FRAMES, EQUAL = "frames", "equal"
@@ -69,6 +72,17 @@ def check_parity(subject: Subject) -> Findings:
         notes.append(
             f"The energies differ by {errors.energy.mean():.0f} meV/atom on average: the potential "
             "counts from another zero. The aligned error allows one offset for each element."
+        )
+    inside = [item for item in found if not len(item.extrapolations)]
+    if 0 < len(inside) < len(found):
+        known = _errors(inside)
+        values += [
+            Value(ENERGY_INSIDE, _rms(known.energy), "meV/atom"),
+            Value(FORCE_INSIDE, _rms(known.force), "meV/Å"),
+        ]
+        notes.append(
+            f"In {len(found) - len(inside)} of {len(found)} frames atoms are outside the range that the "
+            "potential was trained in: such frames were left out of its training, or are new to it."
         )
     groups: dict[str, list[Prediction]] = defaultdict(list)
     for prediction in found:

@@ -39,6 +39,7 @@ TITLES: Mapping[CheckName, str] = {
 
 LABELS: tuple[str, ...] = (
     *(parity.ENERGY, parity.ALIGNED, parity.FORCE, parity.STRESS, parity.LARGEST),
+    *(parity.ENERGY_INSIDE, parity.FORCE_INSIDE),
     *(parity.FRAMES, parity.EQUAL, lattice.POTENTIAL, lattice.TEACHER),
     *(extrapolation.ATOMS_OUTSIDE, extrapolation.FRAMES_OUTSIDE),
     *(consistency.GRADIENT, consistency.VIRIAL, consistency.BALANCE, consistency.EXCHANGE),

@@ -20,7 +20,7 @@ from mlmd.validation.dynamics import (
     check_stability,
 )
 from mlmd.validation.extrapolation import FRAMES_OUTSIDE, ExtrapolationMap, check_extrapolation
-from mlmd.validation.parity import ALIGNED, ENERGY, FORCE, STRESS, check_parity
+from mlmd.validation.parity import ALIGNED, ENERGY, ENERGY_INSIDE, FORCE, STRESS, check_parity
 from mlmd.validation.report import Machine
 from mlmd.validation.settings import ValidationSettings
 from mlmd.validation.subject import Skipped, Subject
@@ -54,6 +54,10 @@ def shaken(count=6, seed=5):
         atoms.positions += rng.normal(scale=0.08, size=atoms.positions.shape)
         frames.append(frame_of(atoms, Morse(), kind="hot" if number % 2 else "cold"))
     return frames
+
+
+def geometry(atoms):
+    return atoms.numbers, atoms.positions, atoms.cell.array, atoms.pbc
 
 
 def dimer(r):
@@ -123,6 +127,22 @@ def test_another_zero_of_energy_is_told_apart_from_errors():
     assert value(findings, ENERGY) == pytest.approx(2500.0)
     assert value(findings, ALIGNED) == pytest.approx(0.0, abs=1e-6)
     assert any("another zero" in note for note in findings.notes)
+
+
+def test_frames_outside_the_range_do_not_hide_the_errors_of_the_others():
+    potential = soft_potential()
+    calculator = HDNNPCalculator(potential, 1)
+    cells = [bulk("Si", a=a) for a in (5.3, 5.4, 5.5)]
+    values = [calculator.evaluator.symmetry_functions(*geometry(cell)).max() for cell in cells]
+    known = Scaling(np.full(1, values[2] - 0.01), np.full(1, values[1] + 0.01), *np.ones((2, 1)))
+    narrow = HDNNPCalculator(replace(potential, scaling={"Si": known}), 1)
+    frames = [
+        frame_of(cell, narrow, shift=shift) for cell, shift in zip(cells, (9, 0, 0), strict=True)
+    ]
+    findings = check_parity(Subject(narrow, ("Si",), 4.5, frames=frames))
+    assert value(findings, ENERGY) == pytest.approx(9000 / np.sqrt(3))
+    assert value(findings, ENERGY_INSIDE) == pytest.approx(0.0, abs=1e-9)
+    assert any("In 1 of 3 frames" in note for note in findings.notes)
 
 
 def test_without_data_there_is_nothing_to_compare():
