@@ -37,6 +37,7 @@ def comparison(request: HttpRequest) -> HttpResponse:
             for group in found.groups
         ],
         "unknown_words": count_words(found),
+        "is_cut": len(set(request.GET.getlist("potential"))) > MOST,
         "is_enough": len(found.potentials) >= LEAST,
         "offered": _offered(request, found) if len(found.potentials) < MOST else [],
         "query": query,

@@ -135,6 +135,9 @@ def test_the_number_of_queries_does_not_grow_with_the_potentials(
     with django_assert_max_num_queries(25):
         page = client.get(reverse("potentials:compare"), {"potential": ids(*rows)})
     assert len(page.context["columns"]) == MOST
+    seventh = make_potential(owner, lab)
+    page = client.get(reverse("potentials:compare"), {"potential": ids(*rows, seventh)})
+    assert "these are the first six" in page.content.decode()
 
 
 def test_the_api_gives_the_same_numbers(two, owner):
