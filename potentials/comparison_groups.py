@@ -18,6 +18,7 @@ from potentials.validation_sections import DIGITS, deviation_words
 SMALLER_IS_BETTER = frozenset(
     {
         *(parity.ENERGY, parity.ALIGNED, parity.FORCE, parity.STRESS, parity.LARGEST),
+        *(parity.ENERGY_INSIDE, parity.FORCE_INSIDE),
         *(extrapolation.ATOMS_OUTSIDE, extrapolation.FRAMES_OUTSIDE),
         *(dynamics.DRIFT, dynamics.COST),
     }
