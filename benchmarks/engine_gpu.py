@@ -90,10 +90,10 @@ def measure(case: Case, steps: int) -> Timing:
 
 
 def instructions(case: Case) -> dict[str, float]:
-    """Count what one group of lanes issues for one atom, by stage, from the kernels' loops.
+    """Count what one group of lanes issues for one atom, by stage.
 
-    One element and one block of moments, as the case has it. Address arithmetic is counted as
-    one instruction to each access of memory: about what the compiled kernel shows.
+    The kernels' loops, times the instructions of a turn that the compiler made of each (PTX for
+    compute capability 9.0). One element and one block of moments, as the case has it.
     """
     tables = Evaluator(case.potential, 1)._tables
     functions, networks = tables.functions, tables.networks
@@ -103,27 +103,28 @@ def instructions(case: Case) -> dict[str, float]:
         for reach in (case.potential.cutoff_radius, case.potential.cutoff_radius + SKIN)
     ]
     rounds, listed = (np.ceil(count / LANES) for count in around)
-    near = around[0]
     radial = len(functions.radial.eta)
-    count = (int(functions.moments.degree.max()) + 1) ** 2
+    degree = int(functions.moments.degree.max())
+    count = (degree + 1) ** 2
+    orders = (degree + 1) * (degree + 2) / 2
     radials = len(functions.moments.eta)
-    terms = np.ceil(len(functions.moments.zeta) / LANES)
+    terms = len(functions.moments.zeta)
     nodes = networks.sizes[0]
-    layers = sum(
-        np.ceil(after / LANES) * before * 5 + np.ceil(before / LANES) * after * 5
+    multiplied = sum(
+        np.ceil(after / LANES) * before + np.ceil(before / LANES) * after
         for before, after in pairwise(nodes)
     )
     return {
-        "neighbours": listed * 45 + rounds * 60,
-        "radial functions": radial * (rounds * 14 + 12),
-        "harmonics": rounds * (count * 9 + radials * 12),
-        "moments": np.ceil(radials * count / LANES) * near * 4 + near * 4,
-        "products": terms * count * 5,
-        "network and back": layers + 60 * len(nodes),
-        "pull": len(functions.moments.zeta) * np.ceil(count / LANES) * 14,
-        "forces of radial functions": rounds * radial * 16,
-        "forces of moments": rounds * count * (radials * 8 + 14),
-        "adding up": rounds * 60 + 9 * 12,
+        "neighbours": listed * 190,
+        "radial functions": radial * (rounds * 27 + 25),
+        "harmonics and factors": rounds * (orders * 48 + radials * 35),
+        "moments": np.ceil(radials * count / LANES) * around[0] * 5.3,
+        "products": np.ceil(terms / LANES) * (count * 5.3 + (degree + 1) * 15),
+        "network and back": multiplied * 5.3 + 80 * len(nodes),
+        "pull": terms * np.ceil(count / LANES) * 45,
+        "forces of radial functions": rounds * radial * 59,
+        "forces of moments": rounds * (count * (radials * 11.3 + 35) + radials * 73),
+        "adding up": rounds * 80 + 200,
     }
 
 

@@ -22,6 +22,7 @@ from mlmd.hdnnp.gpu.kernel_pairs import (
 )
 from mlmd.hdnnp.gpu.lanes import (
     LANES,
+    at,
     device_function,
     device_kernel,
     lane_count,
@@ -133,15 +134,16 @@ def evaluate_atoms(
         cuda.blockIdx.x * cuda.blockDim.y + cuda.threadIdx.y, around.order.shape[0], stride
     ):
         element = around.elements[i]
-        for q in range(lane, t.wholes[t.functions.counts + element], LANES):
-            s[base + here.functions + q] = ZERO
+        for q in range(lane, t.wholes[at(t.functions.counts + element)], LANES):
+            s[at(base + here.functions + q)] = ZERO
         n, close = _gather(t, i, lane, around, here, base, s, whole)
         if close and lane == 0:
             cuda.atomic.or_(results.counts, 1, TOO_CLOSE)
         radial_functions(t, element, lane, here, base, s, whole)
         pair_functions(t, element, lane, here, base, s, whole)
         for block in range(
-            t.wholes[moments.block_first + element], t.wholes[moments.block_first + element + 1]
+            t.wholes[at(moments.block_first + element)],
+            t.wholes[at(moments.block_first + element + 1)],
         ):
             moment_functions(t, block, lane, here, base, s, whole)
         _keep_functions(t, i, element, lane, around, here, base, s, depth, results)
@@ -154,7 +156,8 @@ def evaluate_atoms(
             radial_gradient(t, element, lane, here, base, s, whole)
             pair_gradient(t, element, lane, here, base, s, whole)
             for block in range(
-                t.wholes[moments.block_first + element], t.wholes[moments.block_first + element + 1]
+                t.wholes[at(moments.block_first + element)],
+                t.wholes[at(moments.block_first + element + 1)],
             ):
                 moment_pull(t, block, lane, here, base, s)
                 moment_gradient(t, block, lane, here, base, s, whole)
@@ -176,27 +179,27 @@ def _gather(
 ) -> tuple[int, bool]:
     """Collect the neighbours within the largest cutoff, by element; return their number."""
     cutoffs = t.functions.cutoffs
-    farthest = t.reals[cutoffs.radius + t.radii - 1]
-    x = around.positions[i, 0]
-    y = around.positions[i, 1]
-    z = around.positions[i, 2]
+    farthest = t.reals[at(cutoffs.radius + t.radii - 1)]
+    x = around.positions[at(i), 0]
+    y = around.positions[at(i), 1]
+    z = around.positions[at(i), 2]
     n = 0
     close = False
     for e in range(t.elements):
         if lane == 0:
-            whole[base + here.segments + e] = n
+            whole[at(base + here.segments + e)] = n
         stop = around.first[i * t.elements + e + 1]
         for chunk in range(around.first[i * t.elements + e], stop, LANES):
             inside = False
             code = 0
             u, v, w, square = ZERO, ZERO, ZERO, ZERO
             if chunk + lane < stop:
-                code = around.codes[chunk + lane]
+                code = around.codes[at(chunk + lane)]
                 j = code >> around.bits
                 shift = code & ((1 << around.bits) - 1)
-                u = F32(around.positions[j, 0] + around.shifts[shift, 0] - x)
-                v = F32(around.positions[j, 1] + around.shifts[shift, 1] - y)
-                w = F32(around.positions[j, 2] + around.shifts[shift, 2] - z)
+                u = F32(around.positions[at(j), 0] + around.shifts[at(shift), 0] - x)
+                v = F32(around.positions[at(j), 1] + around.shifts[at(shift), 1] - y)
+                w = F32(around.positions[at(j), 2] + around.shifts[at(shift), 2] - z)
                 square = u * u + v * v + w * w
                 inside = square < farthest * farthest
                 if square < CLOSE:
@@ -205,27 +208,27 @@ def _gather(
             found = lane_count(inside)
             if inside:
                 a = base + n + rank
-                s[a + DX * here.room] = u
-                s[a + DY * here.room] = v
-                s[a + DZ * here.room] = w
+                s[at(a + DX * here.room)] = u
+                s[at(a + DY * here.room)] = v
+                s[at(a + DZ * here.room)] = w
                 r = math.sqrt(max(square, CLOSE))
-                s[a + R * here.room] = r
-                s[a + INVERSE_R * here.room] = ONE / r
-                whole[a + CODE * here.room] = code
+                s[at(a + R * here.room)] = r
+                s[at(a + INVERSE_R * here.room)] = ONE / r
+                whole[at(a + CODE * here.room)] = code
                 for row in range(ALONG, GZ + 1):
-                    s[a + row * here.room] = ZERO
+                    s[at(a + row * here.room)] = ZERO
                 for c in range(t.radii):
                     value, slope = cutoff_pair(
                         cutoffs.kind,
-                        t.reals[cutoffs.inner + c],
-                        t.reals[cutoffs.inverse_width + c],
+                        t.reals[at(cutoffs.inner + c)],
+                        t.reals[at(cutoffs.inverse_width + c)],
                         r,
                     )
-                    s[a + (VALUES + 2 * c) * here.room] = value
-                    s[a + (VALUES + 2 * c + 1) * here.room] = slope
+                    s[at(a + (VALUES + 2 * c) * here.room)] = value
+                    s[at(a + (VALUES + 2 * c + 1) * here.room)] = slope
             n += found
     if lane == 0:
-        whole[base + here.segments + t.elements] = n
+        whole[at(base + here.segments + t.elements)] = n
     close = lane_count(close) > 0
     sync_lanes()
     return n, close
@@ -246,13 +249,13 @@ def _keep_functions(
 ) -> None:
     """Store the functions where asked, and note those outside the training data's range."""
     atom = around.order[i]
-    for q in range(lane, t.wholes[t.functions.counts + element], LANES):
-        g = s[base + here.functions + q]
+    for q in range(lane, t.wholes[at(t.functions.counts + element)], LANES):
+        g = s[at(base + here.functions + q)]
         if depth == FUNCTIONS:
             results.functions[atom, q] = g
         if (
-            g < t.reals[t.functions.low + element * t.width + q]
-            or g > t.reals[t.functions.high + element * t.width + q]
+            g < t.reals[at(t.functions.low + element * t.width + q)]
+            or g > t.reals[at(t.functions.high + element * t.width + q)]
         ):
             slot = cuda.atomic.add(results.counts, 0, 1)
             if slot < results.outside.shape[0]:
@@ -280,13 +283,13 @@ def _add_forces(
     xx, yy, zz, yz, xz, xy = ZERO, ZERO, ZERO, ZERO, ZERO, ZERO
     large = False
     for a in range(base + lane, base + n, LANES):
-        along = s[a + ALONG * room]
-        x = s[a + DX * room]
-        y = s[a + DY * room]
-        z = s[a + DZ * room]
-        u = t.energy_unit * (along * x + s[a + GX * room])
-        v = t.energy_unit * (along * y + s[a + GY * room])
-        w = t.energy_unit * (along * z + s[a + GZ * room])
+        along = s[at(a + ALONG * room)]
+        x = s[at(a + DX * room)]
+        y = s[at(a + DY * room)]
+        z = s[at(a + DZ * room)]
+        u = t.energy_unit * (along * x + s[at(a + GX * room)])
+        v = t.energy_unit * (along * y + s[at(a + GY * room)])
+        w = t.energy_unit * (along * z + s[at(a + GZ * room)])
         xx += u * x
         yy += v * y
         zz += w * z
@@ -296,11 +299,11 @@ def _add_forces(
         if abs(u) + abs(v) + abs(w) > LARGEST:
             large = True
         else:
-            j = whole[a + CODE * room] >> bits
+            j = whole[at(a + CODE * room)] >> bits
             ux, uy, uz = np.int64(u * PER_UNIT), np.int64(v * PER_UNIT), np.int64(w * PER_UNIT)
-            cuda.atomic.add(results.forces, (j, 0), -ux)
-            cuda.atomic.add(results.forces, (j, 1), -uy)
-            cuda.atomic.add(results.forces, (j, 2), -uz)
+            cuda.atomic.add(results.forces, (at(j), 0), -ux)
+            cuda.atomic.add(results.forces, (at(j), 1), -uy)
+            cuda.atomic.add(results.forces, (at(j), 2), -uz)
             fx += ux
             fy += uy
             fz += uz
@@ -310,9 +313,9 @@ def _add_forces(
     if large:
         cuda.atomic.or_(results.counts, 1, TOO_LARGE)
     if lane == 0:
-        cuda.atomic.add(results.forces, (i, 0), fx)
-        cuda.atomic.add(results.forces, (i, 1), fy)
-        cuda.atomic.add(results.forces, (i, 2), fz)
+        cuda.atomic.add(results.forces, (at(i), 0), fx)
+        cuda.atomic.add(results.forces, (at(i), 1), fy)
+        cuda.atomic.add(results.forces, (at(i), 2), fz)
         slot = i % VIRIAL_SLOTS
         cuda.atomic.add(results.virial, (slot, 0), np.int64(xx * PER_UNIT))
         cuda.atomic.add(results.virial, (slot, 1), np.int64(yy * PER_UNIT))

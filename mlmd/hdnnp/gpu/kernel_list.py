@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from numba import cuda
 
-from mlmd.hdnnp.gpu.lanes import device_function, device_kernel
+from mlmd.hdnnp.gpu.lanes import at, device_function, device_kernel
 from mlmd.hdnnp.gpu.layout import DeviceArray
 
 
@@ -175,15 +175,18 @@ def _search(
                 z = places[i, 2] - shifts[shift, 2]
                 other = ((a - sa * nx) * ny + b - sb * ny) * nz + c - sc * nz
                 home = sa == 0 and sb == 0 and sc == 0
-                for j in range(first[other], first[other + 1]):
-                    u = places[j, 0] - x
-                    v = places[j, 1] - y
-                    w = places[j, 2] - z
+                j = first[at(other)]
+                stop = first[at(other + 1)]
+                while j < stop:
+                    u = places[at(j), 0] - x
+                    v = places[at(j), 1] - y
+                    w = places[at(j), 2] - z
                     if u * u + v * v + w * w < limit and not (home and j == i):
-                        slot = i * kinds + elements[j]
+                        slot = i * kinds + elements[at(j)]
                         if write:
-                            codes[cursors[slot]] = (j << bits) | shift
-                        cursors[slot] += 1
+                            codes[at(cursors[at(slot)])] = (j << bits) | shift
+                        cursors[at(slot)] += 1
+                    j += 1
 
 
 @device_kernel

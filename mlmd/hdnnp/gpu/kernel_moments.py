@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from mlmd.hdnnp.gpu.lanes import LANES, device_function, sync_lanes
+from mlmd.hdnnp.gpu.lanes import LANES, at, device_function, sync_lanes
 from mlmd.hdnnp.gpu.layout import (
     ALONG,
     DX,
@@ -37,23 +37,25 @@ def moment_functions(
 ) -> None:
     """Add a block's terms to one atom's symmetry functions, keeping A for the forces."""
     tables = t.functions.moments
-    count = (t.wholes[tables.degree + block] + 1) * (t.wholes[tables.degree + block] + 1)
-    radials = t.wholes[tables.radial_first + block + 1] - t.wholes[tables.radial_first + block]
+    count = (t.wholes[at(tables.degree + block)] + 1) * (t.wholes[at(tables.degree + block)] + 1)
+    radials = (
+        t.wholes[at(tables.radial_first + block + 1)] - t.wholes[at(tables.radial_first + block)]
+    )
     stage = base + here.space
     factors = stage + count * ROW
-    moments = base + here.moments + t.wholes[t.extras.first + block]
-    own = base + here.own + t.wholes[t.extras.own_first + block]
+    moments = base + here.moments + t.wholes[at(t.extras.first + block)]
+    own = base + here.own + t.wholes[at(t.extras.own_first + block)]
     for o in range(lane, t.elements * radials * count, LANES):
-        s[moments + o] = ZERO
+        s[at(moments + o)] = ZERO
     for o in range(lane, t.elements * radials, LANES):
-        s[own + o] = ZERO
+        s[at(own + o)] = ZERO
     for e in range(t.elements):
-        stop = whole[base + here.segments + e + 1]
-        for tile in range(whole[base + here.segments + e], stop, LANES):
+        stop = whole[at(base + here.segments + e + 1)]
+        for tile in range(whole[at(base + here.segments + e)], stop, LANES):
             a = tile + lane
             if a < stop:
                 _stage_harmonics(
-                    t, t.wholes[tables.degree + block], base + a, here.room, stage + lane, s
+                    t, t.wholes[at(tables.degree + block)], base + a, here.room, stage + lane, s
                 )
                 _stage_factors(t, block, radials, base + a, here.room, factors + lane, s)
             sync_lanes()
@@ -72,21 +74,27 @@ def _sum_tile(
     """Add Σ_j f_x Y_q over a tile of n neighbours of one element to their moments."""
     for o in range(lane, radials * count, LANES):
         f = stage + (count + o // count) * ROW
-        y = stage + (o % count) * ROW
-        total = ZERO
-        for k in range(n):
-            total += s[f + k] * s[y + k]
-        s[moments + o] += total
+        s[at(moments + o)] += _dot(f, stage + (o % count) * ROW, n, s)
 
 
 @device_function
 def _sum_squares(radials: int, n: int, lane: int, factors: int, own: int, s: Words) -> None:
     """Add Σ_j f_x² over a tile."""
     for x in range(lane, radials, LANES):
-        total = ZERO
-        for k in range(n):
-            total += s[factors + x * ROW + k] * s[factors + x * ROW + k]
-        s[own + x] += total
+        s[at(own + x)] += _dot(factors + x * ROW, factors + x * ROW, n, s)
+
+
+@device_function
+def _dot(p: int, q: int, n: int, s: Words) -> float:
+    """Return the scalar product of two rows."""
+    total = ZERO
+    stop = p + n
+    # In the loops that count most: ``range`` keeps books that CUDA's compiler can't drop.
+    while p < stop:
+        total += s[at(p)] * s[at(q)]
+        p += 1
+        q += 1
+    return total
 
 
 @device_function
@@ -104,60 +112,68 @@ def _add_products(
     """Add Σ_l a_l Σ_m A_lm A_lm of a block's terms to the symmetry functions."""
     tables = t.functions.moments
     for term in range(
-        t.wholes[tables.term_first + block] + lane, t.wholes[tables.term_first + block + 1], LANES
+        t.wholes[at(tables.term_first + block)] + lane,
+        t.wholes[at(tables.term_first + block + 1)],
+        LANES,
     ):
-        e1 = t.wholes[tables.first_element + term]
-        e2 = t.wholes[tables.second_element + term]
-        x = t.wholes[tables.radial + term]
+        e1 = t.wholes[at(tables.first_element + term)]
+        e2 = t.wholes[at(tables.second_element + term)]
+        x = t.wholes[at(tables.radial + term)]
         p = moments + (e1 * radials + x) * count
         q = moments + (e2 * radials + x) * count
         total = ZERO
-        for l in range(t.wholes[tables.zeta + term] + 1):  # noqa: E741
-            part = ZERO
-            for k in range(l * l, (l + 1) * (l + 1)):
-                part += s[p + k] * s[q + k]
-            total += t.reals[tables.legendre + term * LEGENDRE_ROW + l] * part
+        for l in range(t.wholes[at(tables.zeta + term)] + 1):  # noqa: E741
+            part = _dot(p + l * l, q + l * l, 2 * l + 1, s)
+            total += t.reals[at(tables.legendre + term * LEGENDRE_ROW + l)] * part
         if e1 == e2:
-            total = HALF * (total - t.reals[t.extras.at_one + term] * s[own + e1 * radials + x])
+            total = HALF * (
+                total - t.reals[at(t.extras.at_one + term)] * s[at(own + e1 * radials + x)]
+            )
         # No other term of this pass has the same place: a function has one term of each pair.
-        s[functions + t.wholes[tables.out + term]] += total
+        s[at(functions + t.wholes[at(tables.out + term)])] += total
 
 
 @device_function
 def moment_pull(t: GpuTables, block: int, lane: int, here: Layout, base: int, s: Words) -> None:
     """Fill dE/dA of a block, and what the neighbours' squares take away."""
     tables = t.functions.moments
-    count = (t.wholes[tables.degree + block] + 1) * (t.wholes[tables.degree + block] + 1)
-    radials = t.wholes[tables.radial_first + block + 1] - t.wholes[tables.radial_first + block]
-    moments = base + here.moments + t.wholes[t.extras.first + block]
-    pull = base + here.pull + t.wholes[t.extras.first + block]
-    own = base + here.own + t.wholes[t.extras.own_first + block]
+    count = (t.wholes[at(tables.degree + block)] + 1) * (t.wholes[at(tables.degree + block)] + 1)
+    radials = (
+        t.wholes[at(tables.radial_first + block + 1)] - t.wholes[at(tables.radial_first + block)]
+    )
+    moments = base + here.moments + t.wholes[at(t.extras.first + block)]
+    pull = base + here.pull + t.wholes[at(t.extras.first + block)]
+    own = base + here.own + t.wholes[at(t.extras.own_first + block)]
     for o in range(lane, t.elements * radials * count, LANES):
-        s[pull + o] = ZERO
+        s[at(pull + o)] = ZERO
     for o in range(lane, t.elements * radials, LANES):
-        s[own + o] = ZERO
+        s[at(own + o)] = ZERO
     sync_lanes()
-    for term in range(t.wholes[tables.term_first + block], t.wholes[tables.term_first + block + 1]):
-        e1 = t.wholes[tables.first_element + term]
-        e2 = t.wholes[tables.second_element + term]
-        x = t.wholes[tables.radial + term]
-        slope = s[base + here.gradient + t.wholes[tables.out + term]]
+    for term in range(
+        t.wholes[at(tables.term_first + block)], t.wholes[at(tables.term_first + block + 1)]
+    ):
+        e1 = t.wholes[at(tables.first_element + term)]
+        e2 = t.wholes[at(tables.second_element + term)]
+        x = t.wholes[at(tables.radial + term)]
+        slope = s[at(base + here.gradient + t.wholes[at(tables.out + term)])]
         p = (e1 * radials + x) * count
         q = (e2 * radials + x) * count
-        top = t.wholes[tables.zeta + term] + 1
+        top = t.wholes[at(tables.zeta + term)] + 1
         # Lane k always has the same moments, so the terms need not wait for each other.
         for k in range(lane, top * top, LANES):
             c = (
                 slope
-                * t.reals[tables.legendre + term * LEGENDRE_ROW + t.wholes[t.extras.degree_of + k]]
+                * t.reals[
+                    at(tables.legendre + term * LEGENDRE_ROW + t.wholes[at(t.extras.degree_of + k)])
+                ]
             )
             if e1 == e2:
-                s[pull + p + k] += c * s[moments + p + k]
+                s[at(pull + p + k)] += c * s[at(moments + p + k)]
             else:
-                s[pull + p + k] += c * s[moments + q + k]
-                s[pull + q + k] += c * s[moments + p + k]
+                s[at(pull + p + k)] += c * s[at(moments + q + k)]
+                s[at(pull + q + k)] += c * s[at(moments + p + k)]
         if e1 == e2 and lane == 0:
-            s[own + e1 * radials + x] += slope * t.reals[t.extras.at_one + term]
+            s[at(own + e1 * radials + x)] += slope * t.reals[at(t.extras.at_one + term)]
     sync_lanes()
 
 
@@ -167,30 +183,37 @@ def moment_gradient(
 ) -> None:
     """Add what dE/dA of a block gives on each neighbour, after `moment_pull`."""
     tables = t.functions.moments
-    count = (t.wholes[tables.degree + block] + 1) * (t.wholes[tables.degree + block] + 1)
-    radials = t.wholes[tables.radial_first + block + 1] - t.wholes[tables.radial_first + block]
+    count = (t.wholes[at(tables.degree + block)] + 1) * (t.wholes[at(tables.degree + block)] + 1)
+    radials = (
+        t.wholes[at(tables.radial_first + block + 1)] - t.wholes[at(tables.radial_first + block)]
+    )
     factors = base + here.space
     slopes = factors + radials * ROW
     for e in range(t.elements):
-        pull = base + here.pull + t.wholes[t.extras.first + block] + e * radials * count
-        own = base + here.own + t.wholes[t.extras.own_first + block] + e * radials
-        stop = whole[base + here.segments + e + 1]
-        for a in range(whole[base + here.segments + e] + lane, stop, LANES):
+        pull = base + here.pull + t.wholes[at(t.extras.first + block)] + e * radials * count
+        own = base + here.own + t.wholes[at(t.extras.own_first + block)] + e * radials
+        stop = whole[at(base + here.segments + e + 1)]
+        for a in range(whole[at(base + here.segments + e)] + lane, stop, LANES):
             along = ZERO
             _stage_factors(t, block, radials, base + a, here.room, factors + lane, s)
-            slope = s[base + (VALUES + 2 * t.wholes[tables.cutoff + block] + 1) * here.room + a]
-            inverse = s[base + INVERSE_R * here.room + a]
+            slope = s[
+                at(base + (VALUES + 2 * t.wholes[at(tables.cutoff + block)] + 1) * here.room + a)
+            ]
+            inverse = s[at(base + INVERSE_R * here.room + a)]
             for x in range(radials):
-                f = s[factors + x * ROW + lane]
-                q = t.wholes[tables.radial_first + block] + x
+                f = s[at(factors + x * ROW + lane)]
+                q = t.wholes[at(tables.radial_first + block)] + x
                 h = f * (
-                    slope - TWO * t.reals[tables.eta + q] * (ONE - t.reals[tables.rs + q] * inverse)
+                    slope
+                    - TWO
+                    * t.reals[at(tables.eta + q)]
+                    * (ONE - t.reals[at(tables.rs + q)] * inverse)
                 )
-                s[slopes + x * ROW + lane] = h
-                along -= s[own + x] * f * h
+                s[at(slopes + x * ROW + lane)] = h
+                along -= s[at(own + x)] * f * h
             _add_gradient(
                 t,
-                t.wholes[tables.degree + block],
+                t.wholes[at(tables.degree + block)],
                 radials,
                 base + a,
                 here.room,
@@ -206,12 +229,12 @@ def _stage_factors(
     t: GpuTables, block: int, radials: int, a: int, room: int, place: int, s: Words
 ) -> None:
     tables = t.functions.moments
-    r = s[R * room + a]
-    f = s[(VALUES + 2 * t.wholes[tables.cutoff + block]) * room + a]
+    r = s[at(R * room + a)]
+    f = s[at((VALUES + 2 * t.wholes[at(tables.cutoff + block)]) * room + a)]
     for x in range(radials):
-        d = r - t.reals[tables.rs + t.wholes[tables.radial_first + block] + x]
-        s[place + x * ROW] = f * quick_exp(
-            -t.reals[tables.eta + t.wholes[tables.radial_first + block] + x] * d * d
+        d = r - t.reals[at(tables.rs + t.wholes[at(tables.radial_first + block)] + x)]
+        s[at(place + x * ROW)] = f * quick_exp(
+            -t.reals[at(tables.eta + t.wholes[at(tables.radial_first + block)] + x)] * d * d
         )
 
 
@@ -219,10 +242,10 @@ def _stage_factors(
 def _stage_harmonics(t: GpuTables, degree: int, a: int, room: int, place: int, s: Words) -> None:
     """Write Y_lm of neighbour a; row l² is m = 0, l² + 2m − 1 and l² + 2m its two parts."""
     extras = t.extras
-    inverse = s[INVERSE_R * room + a]
-    u = s[DX * room + a] * inverse
-    v = s[DY * room + a] * inverse
-    w = s[DZ * room + a] * inverse
+    inverse = s[at(INVERSE_R * room + a)]
+    u = s[at(DX * room + a)] * inverse
+    v = s[at(DY * room + a)] * inverse
+    w = s[at(DZ * room + a)] * inverse
     cosine = ONE
     sine = ZERO
     for m in range(degree + 1):
@@ -231,21 +254,21 @@ def _stage_harmonics(t: GpuTables, degree: int, a: int, room: int, place: int, s
             sine = u * sine + v * cosine
             cosine = turned
         below = ZERO
-        p = t.reals[extras.start + m]
+        p = t.reals[at(extras.start + m)]
         for l in range(m, degree + 1):  # noqa: E741
             if l > m:
                 new = (
-                    t.reals[extras.up + l * t.degrees + m] * w * p
-                    - t.reals[extras.down + l * t.degrees + m] * below
+                    t.reals[at(extras.up + l * t.degrees + m)] * w * p
+                    - t.reals[at(extras.down + l * t.degrees + m)] * below
                 )
                 below = p
                 p = new
-            y = t.reals[extras.norms + l * t.degrees + m] * p
+            y = t.reals[at(extras.norms + l * t.degrees + m)] * p
             if m == 0:
-                s[place + l * l * ROW] = y
+                s[at(place + l * l * ROW)] = y
             else:
-                s[place + (l * l + 2 * m - 1) * ROW] = y * cosine
-                s[place + (l * l + 2 * m) * ROW] = y * sine
+                s[at(place + (l * l + 2 * m - 1) * ROW)] = y * cosine
+                s[at(place + (l * l + 2 * m) * ROW)] = y * sine
 
 
 @device_function
@@ -266,10 +289,10 @@ def _add_gradient(
     """
     extras = t.extras
     count = (degree + 1) * (degree + 1)
-    inverse = s[INVERSE_R * room + a]
-    u = s[DX * room + a] * inverse
-    v = s[DY * room + a] * inverse
-    w = s[DZ * room + a] * inverse
+    inverse = s[at(INVERSE_R * room + a)]
+    u = s[at(DX * room + a)] * inverse
+    v = s[at(DY * room + a)] * inverse
+    w = s[at(DZ * room + a)] * inverse
     gx, gy, gz = ZERO, ZERO, ZERO
     cosine, sine, cosine_below, sine_below = ONE, ZERO, ZERO, ZERO
     order = ZERO
@@ -279,44 +302,36 @@ def _add_gradient(
             cosine_below, sine_below = cosine, sine
             cosine = u * cosine_below - v * sine_below
             sine = u * sine_below + v * cosine_below
-        below, p = ZERO, t.reals[extras.start + m]
+        below, p = ZERO, t.reals[at(extras.start + m)]
         above_below, above = ZERO, ZERO
         real, imaginary, real_up, imaginary_up = ZERO, ZERO, ZERO, ZERO
         for l in range(m, degree + 1):  # noqa: E741
             if l > m:
                 new = (
-                    t.reals[extras.up + l * t.degrees + m] * w * p
-                    - t.reals[extras.down + l * t.degrees + m] * below
+                    t.reals[at(extras.up + l * t.degrees + m)] * w * p
+                    - t.reals[at(extras.down + l * t.degrees + m)] * below
                 )
                 below = p
                 p = new
                 # The same of m + 1, which starts at l = m + 1.
-                new = t.reals[extras.start + m + 1]
+                new = t.reals[at(extras.start + m + 1)]
                 if l > m + 1:
                     new = (
-                        t.reals[extras.up + l * t.degrees + m + 1] * w * above
-                        - t.reals[extras.down + l * t.degrees + m + 1] * above_below
+                        t.reals[at(extras.up + l * t.degrees + m + 1)] * w * above
+                        - t.reals[at(extras.down + l * t.degrees + m + 1)] * above_below
                     )
                 above_below = above
                 above = new
-            norm = t.reals[extras.norms + l * t.degrees + m]
+            norm = t.reals[at(extras.norms + l * t.degrees + m)]
             q = pull + l * l
             if m > 0:
                 q += 2 * m - 1
-            pulled, sloped = ZERO, ZERO
-            for x in range(radials):
-                strength = s[q + x * count]
-                pulled += strength * s[place + x * ROW]
-                sloped += strength * s[place + (radials + x) * ROW]
+            pulled, sloped = _pulled(q, count, place, radials, s)
             along += norm * p * cosine * sloped
             real += norm * pulled * p
             real_up += norm * pulled * above
             if m > 0:
-                pulled, sloped = ZERO, ZERO
-                for x in range(radials):
-                    strength = s[q + 1 + x * count]
-                    pulled += strength * s[place + x * ROW]
-                    sloped += strength * s[place + (radials + x) * ROW]
+                pulled, sloped = _pulled(q + 1, count, place, radials, s)
                 along += norm * p * sine * sloped
                 imaginary += norm * pulled * p
                 imaginary_up += norm * pulled * above
@@ -328,7 +343,30 @@ def _add_gradient(
     gy *= inverse
     gz *= inverse
     outward = (gx * u + gy * v + gz * w) * inverse
-    s[ALONG * room + a] += along - outward
-    s[GX * room + a] += gx
-    s[GY * room + a] += gy
-    s[GZ * room + a] += gz
+    s[at(ALONG * room + a)] += along - outward
+    s[at(GX * room + a)] += gx
+    s[at(GY * room + a)] += gy
+    s[at(GZ * room + a)] += gz
+
+
+@device_function
+def _pulled(q: int, count: int, place: int, radials: int, s: Words) -> tuple[float, float]:
+    """Return Σ_x dE/dA_xq f_x and the same with f_x'/r."""
+    pulled, sloped = ZERO, ZERO
+    step = radials * ROW
+    stop = place + step
+    # Three at a time: as many widths as the default descriptors have.
+    while place + 2 * ROW < stop:
+        one, two, three = s[at(q)], s[at(q + count)], s[at(q + 2 * count)]
+        pulled += one * s[at(place)] + two * s[at(place + ROW)] + three * s[at(place + 2 * ROW)]
+        slope = place + step
+        sloped += one * s[at(slope)] + two * s[at(slope + ROW)] + three * s[at(slope + 2 * ROW)]
+        q += 3 * count
+        place += 3 * ROW
+    while place < stop:
+        strength = s[at(q)]
+        pulled += strength * s[at(place)]
+        sloped += strength * s[at(place + step)]
+        q += count
+        place += ROW
+    return pulled, sloped

@@ -67,6 +67,14 @@ def device_function(function: F) -> F:
 if SIMULATED:
     _box: list[Any] = [0] * LANES
 
+    def at(index: int) -> int:
+        """Return an index of an array as CUDA likes it: never negative.
+
+        Numba looks at a signed index for one that counts from the end, which takes more
+        instructions than the access itself.
+        """
+        return index
+
     def sync_lanes() -> None:
         """Wait for all lanes; what they wrote is then seen by all."""
         cast(Any, threading.current_thread()).syncthreads()
@@ -91,6 +99,11 @@ if SIMULATED:
         return sum(1 for other in _exchange(flag) if other)
 
 else:
+
+    @device_function
+    def at(index: int) -> int:
+        unsigned: int = np.uint64(index)  # type: ignore[assignment]
+        return unsigned
 
     @device_function
     def sync_lanes() -> None:

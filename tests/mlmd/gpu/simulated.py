@@ -49,6 +49,17 @@ def few_functions(center):
     )
 
 
+def many_widths(center):
+    """Wide functions of four widths, as moments."""
+    return sort_functions(
+        [
+            SymmetryFunction(9, center, pair, eta, 0.0, lam, zeta, 4.0)
+            for eta in (0.02, 0.05, 0.1, 0.2)
+            for pair, lam, zeta in ((("H", "H"), 1.0, 2.0), (("H", "O"), -1.0, 3.0))
+        ]
+    )
+
+
 def differences(potential: Potential, arguments, evaluators=None) -> dict:
     """Compare one structure; forces and stress against their largest number."""
     from mlmd.hdnnp.gpu.evaluator import GpuEvaluator
@@ -133,6 +144,8 @@ def cells() -> dict:
         )
     }
     full = make_structure(3, 5, (True, False, True))
+    small = numbers, x + 9.0, cell, (True, True, False)
+    found["widths"] = differences(make_potential(choose=many_widths), small)
     found["every function"] = differences(make_potential(), full.arguments)
     return found
 
