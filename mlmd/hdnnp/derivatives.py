@@ -18,7 +18,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,22 @@ class ElementDerivatives:
     moved: IntArray
     gradients: NDArray[np.float32]
     strains: NDArray[np.float32]
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of its large arrays."""
+        return self.values.nbytes + self.gradients.nbytes + self.strains.nbytes
+
+    def of_columns(self, columns: IntArray) -> ElementDerivatives:
+        """Return these functions alone, in this order."""
+        if np.array_equal(columns, np.arange(self.values.shape[1])):
+            return self
+        return replace(
+            self,
+            values=self.values[:, columns],
+            gradients=self.gradients[:, :, columns],
+            strains=self.strains[:, :, columns],
+        )
 
 
 @dataclass(frozen=True)
@@ -381,6 +397,7 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
                 r_jk = math.sqrt(
                     (u[k, 0] - u[j, 0]) ** 2 + (u[k, 1] - u[j, 1]) ** 2 + (u[k, 2] - u[j, 2]) ** 2
                 )
+                b, db = 1.0, 0.0
                 for t in range(start, end):
                     lam, zeta = angular[t, 2], angular[t, 3]
                     y = 1.0 + lam * c
@@ -397,11 +414,19 @@ def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its
                     else:
                         dp, p_t = 0.0, 0.0
                     dp *= zeta * lam
-                    b, db = 1.0, 0.0
-                    if angular[t, 5] > 0.0:
+                    if angular[t, 5] <= 0.0:
+                        b, db = 1.0, 0.0
+                    elif not (
+                        t > start
+                        and angular[t, 0] == angular[t - 1, 0]
+                        and angular[t, 1] == angular[t - 1, 1]
+                        and angular[t, 4] == angular[t - 1, 4]
+                        and angular[t - 1, 5] > 0.0
+                    ):
+                        # Terms that differ in λ and ζ alone share the third side.
                         r_c = angular[t, 4]
                         if r_jk >= r_c:
-                            b = 0.0
+                            b, db = 0.0, 0.0
                         else:
                             f, df = cutoff_and_slope(cutoff_type, alpha, r_jk, r_c)
                             x = r_jk - angular[t, 1]

@@ -5,7 +5,8 @@ learning rate η:
 
     X = P Jᵀ,  A = J X + 1/η,  Δw = X A⁻¹ ξ,  P ← P − X A⁻¹ Xᵀ + q
 
-Several observations at once (multi-stream) make every step a matrix product. P is kept as
+Several observations at once (multi-stream) make every step a matrix product. P begins as a
+number times the identity less a product of few factors, then becomes a matrix. It is kept as
 blocks on the diagonal that share one A: a single block is the global filter; where its memory
 would not be bearable, weights of different elements, then of different nodes, are taken as
 uncorrelated. η grows and q falls exponentially to their limits.
@@ -17,6 +18,7 @@ Singraber et al., J. Chem. Theory Comput. 15, 3075 (2019), doi:10.1021/acs.jctc.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +48,76 @@ class KalmanSettings:
     noise_limit: float = 1e-6
 
 
+class Covariance:
+    """The covariance of a block of weights, p·1 − Y Yᵀ at first, and a full matrix later.
+
+    As long as it has seen few observations beside the number of weights, the factors Y take
+    less work than the matrix that they make.
+
+    Args:
+        size: number of weights.
+        variance: of every weight before the first observation.
+    """
+
+    def __init__(self, size: int, variance: float) -> None:
+        self.size, self.variance = size, variance
+        self._factors = np.zeros((size, size // 2), order="F")
+        self._used = 0
+        # Fortran order and the lower triangle only: what BLAS updates in place.
+        self._matrix: FloatArray | None = None
+
+    def times(self, rows: FloatArray) -> FloatArray:
+        """Return P·rowsᵀ, shape (size, M), of rows (M, size)."""
+        if self._matrix is not None:
+            return np.asarray(blas.dsymm(1.0, self._matrix, rows.T, lower=1))
+        product = np.asfortranarray(self.variance * rows.T)
+        if not self._used:
+            return product
+        y = self._factors[:, : self._used]
+        seen = blas.dgemm(1.0, y, rows.T, trans_a=1)
+        return np.asarray(blas.dgemm(-1.0, y, seen, 1.0, product, overwrite_c=1))
+
+    def subtract(self, y: FloatArray, noise: float) -> None:
+        """Take off y yᵀ of y (size, M), and add ``noise`` on the diagonal."""
+        after = self._used + y.shape[1]
+        if self._matrix is None and after <= self._factors.shape[1]:
+            self._factors[:, self._used : after] = y
+            self._used, self.variance = after, self.variance + noise
+            return
+        if self._matrix is None:
+            self._matrix = self.matrix()
+            self._factors, self._used = np.zeros((self.size, 0), order="F"), 0
+        blas.dsyrk(-1.0, y, 1.0, self._matrix, lower=1, overwrite_c=1)
+        self._matrix[np.diag_indices(self.size)] += noise
+
+    def matrix(self) -> FloatArray:
+        """Return P, shape (size, size); its upper triangle means nothing."""
+        if self._matrix is not None:
+            return self._matrix
+        full = np.zeros((self.size, self.size), order="F")
+        full[np.diag_indices(self.size)] = self.variance
+        y = self._factors[:, : self._used]
+        return np.asarray(blas.dsyrk(-1.0, y, 1.0, full, lower=1, overwrite_c=1))
+
+    def state(self) -> dict[str, FloatArray]:
+        """Return all that must be kept for an exact restart."""
+        if self._matrix is not None:
+            return {"covariance": self._matrix}
+        factors = np.ascontiguousarray(self._factors[:, : self._used])
+        return {"factors": factors, "variance": np.array([self.variance])}
+
+    def restore(self, state: Mapping[str, FloatArray]) -> None:
+        """Take up what `state` returned."""
+        if "covariance" in state:
+            self._matrix = np.asfortranarray(state["covariance"])
+            self._factors, self._used = np.zeros((self.size, 0), order="F"), 0
+            return
+        self._matrix, self._used = None, state["factors"].shape[1]
+        self._factors = np.zeros((self.size, self.size // 2), order="F")
+        self._factors[:, : self._used] = state["factors"]
+        self.variance = float(state["variance"][0])
+
+
 class KalmanFilter:
     """The filter's state.
 
@@ -57,10 +129,8 @@ class KalmanFilter:
     def __init__(self, blocks: tuple[Block, ...], settings: KalmanSettings) -> None:
         self.blocks, self.settings = blocks, settings
         self.rate, self.noise = settings.rate, settings.noise
-        # Fortran order and the lower triangle only: what BLAS updates in place.
         self.covariance = [
-            np.asfortranarray(np.eye(end - start) * settings.initial_variance)
-            for start, end in blocks
+            Covariance(end - start, settings.initial_variance) for start, end in blocks
         ]
 
     def update(self, weights: FloatArray, jacobian: FloatArray, residuals: FloatArray) -> None:
@@ -75,7 +145,7 @@ class KalmanFilter:
             FloatingPointError: the update isn't finite.
         """
         gains = [
-            blas.dsymm(1.0, p, jacobian[:, start:end].T, lower=1)
+            p.times(jacobian[:, start:end])
             for (start, end), p in zip(self.blocks, self.covariance, strict=True)
         ]
         a = np.diag(np.full(len(residuals), 1.0 / self.rate))
@@ -90,8 +160,7 @@ class KalmanFilter:
         for (start, end), x, p in zip(self.blocks, gains, self.covariance, strict=True):
             y = blas.dtrsm(1.0, factor, x, side=1, lower=1, trans_a=1)
             weights[start:end] += y @ white
-            blas.dsyrk(-1.0, y, 1.0, p, lower=1, overwrite_c=1)
-            p[np.diag_indices(end - start)] += self.noise
+            p.subtract(y, self.noise)
         self._anneal()
 
     def _anneal(self) -> None:

@@ -74,15 +74,19 @@ class FilterSteps:
 
     def state(self) -> dict[str, FloatArray]:
         """Return covariance and rates."""
-        blocks = {f"covariance_{k}": block for k, block in enumerate(self.kalman.covariance)}
+        blocks = {
+            f"{name}_{k}": values
+            for k, block in enumerate(self.kalman.covariance)
+            for name, values in block.state().items()
+        }
         return {"rates": np.array([self.kalman.rate, self.kalman.noise]), **blocks}
 
     def restore(self, state: Mapping[str, FloatArray]) -> None:
         """Take up covariance and rates."""
         self.kalman.rate, self.kalman.noise = map(float, state["rates"])
-        self.kalman.covariance = [
-            np.asfortranarray(state[f"covariance_{k}"]) for k in range(len(self.kalman.blocks))
-        ]
+        for k, block in enumerate(self.kalman.covariance):
+            names = ("covariance", "factors", "variance")
+            block.restore({n: state[f"{n}_{k}"] for n in names if f"{n}_{k}" in state})
 
 
 def make_optimiser(

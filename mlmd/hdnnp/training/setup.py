@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +28,7 @@ from mlmd.hdnnp.potential import (
     ScalingMode,
 )
 from mlmd.hdnnp.training.baseline import atom_energies, network_energy_unit
+from mlmd.hdnnp.training.first_look import FirstLook, IntArray
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.hdnnp.training.model import Model
 from mlmd.hdnnp.training.screening import (
@@ -134,7 +135,9 @@ def set_up(
     )
     learned = [used[index] for index in training]
     report(0.1, "choosing symmetry functions")
-    functions, scaling, notices = choose_functions(settings, found.elements, learned)
+    memory = settings.memory_limit_mb * 1_000_000
+    look = FirstLook(used, training, memory, settings.cores)
+    functions, scaling, notices = choose_functions(settings, found.elements, learned, look.values)
     descriptors = DescriptorSet(found.elements, functions)
     conversion = _conversion(found.elements, learned, scaling, settings.input_spread)
     by_kind = parse_kind_weights(settings.kind_weights)
@@ -143,9 +146,7 @@ def set_up(
         settings.energy_window, settings.uncertain_weight,
     )  # fmt: skip
     notices += weight_notices(used, [weights[index] for index in training], by_kind)
-    store = FrameStore(
-        used, descriptors, conversion, settings.memory_limit_mb * 1_000_000, settings.cores, weights
-    )
+    store = FrameStore(used, descriptors, conversion, memory, settings.cores, weights, look)
     store.fill(lambda done: report(0.4 + 0.6 * done / len(used), "working out descriptors"))
     if settings.optimiser is not OptimiserName.KALMAN and settings.epochs < MANY_EPOCHS:
         notices.append(
@@ -164,8 +165,14 @@ def set_up(
     )  # fmt: skip
 
 
+Values = Callable[[DescriptorSet], Iterable[tuple[tuple[IntArray, FloatArray], ...]]]
+
+
 def choose_functions(
-    settings: TrainingSettings, elements: tuple[str, ...], frames: Sequence[Frame]
+    settings: TrainingSettings,
+    elements: tuple[str, ...],
+    frames: Sequence[Frame],
+    values_of: Values | None = None,
 ) -> tuple[Functions, dict[str, Scaling], list[Notice]]:
     """Return the functions that tell something on these frames, their range, and warnings.
 
@@ -173,6 +180,7 @@ def choose_functions(
         settings: given functions, or how to make automatic ones.
         elements: symbols sorted by atomic number.
         frames: those to learn from.
+        values_of: works out functions on these frames in another way.
 
     Raises:
         InvalidInput: given functions don't fit the elements.
@@ -187,7 +195,12 @@ def choose_functions(
             settings.widths,
             settings.zetas,
         )
-    ranges = _ranges(DescriptorSet(elements, offered), frames, settings)
+    descriptors = DescriptorSet(elements, offered)
+    if values_of is None:
+        found = descriptors.values_of_many(frames, settings.cores)
+    else:
+        found = iter(values_of(descriptors))
+    ranges = _ranges(descriptors, found)
     functions, scaling, notices = {}, {}, []
     for element, (values, whole) in zip(elements, ranges, strict=True):
         keep = informative(values)
@@ -211,7 +224,7 @@ Range = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
 
 
 def _ranges(
-    descriptors: DescriptorSet, frames: Sequence[Frame], settings: TrainingSettings
+    descriptors: DescriptorSet, parts_of: Iterable[tuple[tuple[IntArray, FloatArray], ...]]
 ) -> list[tuple[FloatArray, Range]]:
     """Return per element (rows to compare functions on, (min, max, mean, σ) over all atoms)."""
     widths = [len(descriptors.functions[element]) for element in descriptors.elements]
@@ -223,7 +236,6 @@ def _ranges(
     squares = [np.zeros(w) for w in widths]
     counts = [0] * len(widths)
     origin: list[FloatArray | None] = [None] * len(widths)
-    parts_of = descriptors.values_of_many(frames, settings.cores)
     for parts in parts_of:
         for e, (_, values) in enumerate(parts):
             if not len(values):

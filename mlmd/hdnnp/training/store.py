@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from mlmd.compiled import kernel
 from mlmd.frame import FloatArray, Frame
 from mlmd.hdnnp.derivatives import DescriptorSet, ElementDerivatives
+from mlmd.hdnnp.training.first_look import FirstLook
 
 IntArray = NDArray[np.int64]
 
@@ -128,6 +129,7 @@ class FrameStore:
         memory_limit: bytes that kept frames may take.
         threads: frames prepared at the same time.
         weights: of every frame; empty for 1.
+        look: derivatives that are there already.
     """
 
     def __init__(
@@ -138,7 +140,9 @@ class FrameStore:
         memory_limit: int,
         threads: int,
         weights: Sequence[float] = (),
+        look: FirstLook | None = None,
     ) -> None:
+        self.look = look
         self.weights = tuple(weights) or (1.0,) * len(frames)
         self.frames, self.descriptors, self.conversion = frames, descriptors, conversion
         self.memory_limit, self.threads = memory_limit, threads
@@ -178,7 +182,11 @@ class FrameStore:
 
     def _prepare(self, index: int) -> PreparedFrame:
         frame, unit = self.frames[index], self.conversion
-        parts = self.descriptors.derivatives(frame.numbers, frame.positions, frame.cell, frame.pbc)
+        parts = self.look.take(index, self.descriptors.functions) if self.look else None
+        if parts is None:
+            parts = self.descriptors.derivatives(
+                frame.numbers, frame.positions, frame.cell, frame.pbc
+            )
         elements = tuple(
             _scale(part, factor, shift, len(frame))
             for part, factor, shift in zip(parts, unit.factors, unit.shifts, strict=True)

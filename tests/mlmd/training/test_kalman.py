@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from mlmd.hdnnp.training.kalman import KalmanFilter, KalmanSettings
+from mlmd.hdnnp.training.kalman import Covariance, KalmanFilter, KalmanSettings
 
 STILL = KalmanSettings(
     growth=0.0, initial_variance=4.0, rate=2.0, rate_limit=2.0, noise=0.0, noise_limit=0.0
@@ -33,9 +33,30 @@ def test_covariance_is_the_inverse_of_what_was_learned():
     weights = np.zeros(6)
     kalman = KalmanFilter(((0, 6),), STILL)
     kalman.update(weights, rows, values)
-    lower = np.tril(kalman.covariance[0])
+    lower = np.tril(kalman.covariance[0].matrix())
     full = lower + np.tril(lower, -1).T
     np.testing.assert_allclose(full, np.linalg.inv(rows.T @ rows * 2.0 + np.eye(6) / 4), atol=1e-10)
+
+
+def test_factors_and_matrix_are_the_same_covariance():
+    generator = np.random.default_rng(5)
+    few, full = Covariance(40, 3.0), Covariance(40, 3.0)
+    full.subtract(np.zeros((40, 40)), 0.0)  # more factors than half the weights: a matrix
+    assert set(full.state()) == {"covariance"}
+    for _ in range(4):
+        y = np.asfortranarray(0.1 * generator.normal(size=(40, 5)))
+        rows = generator.normal(size=(7, 40))
+        for covariance in (few, full):
+            covariance.subtract(y, 0.01)
+        assert set(few.state()) == {"factors", "variance"}
+        np.testing.assert_allclose(few.times(rows), full.times(rows), atol=1e-12)
+    again = Covariance(40, 1.0)
+    again.restore(few.state())
+    np.testing.assert_array_equal(again.times(rows), few.times(rows))
+    few.subtract(y, 0.01)
+    full.subtract(y, 0.01)
+    assert set(few.state()) == {"covariance"}
+    np.testing.assert_allclose(few.times(rows), full.times(rows), atol=1e-12)
 
 
 def test_blocks_still_find_the_answer():
