@@ -136,9 +136,4 @@ def activation_pair(kind: int, z: float) -> tuple[float, float]:
     elif kind == 9:
         value = z * z
         slope = TWO * z
-    elif kind == 10:
-        q = math.exp(-TWO * TWIST_INNER * abs(z))
-        th = (ONE - q) / (ONE + q)
-        slope = TWIST_OUTER * TWIST_INNER * (ONE - th * th) + TWIST_SLOPE
-        value = TWIST_OUTER * (th if z > ZERO else -th) + TWIST_SLOPE * z
     return value, slope
