@@ -19,9 +19,10 @@ from mlmd.validation.symmetry import LOOSE, StandardCell, same_crystal, standard
 
 TEACHER, ELEMENT = "teacher data", "reference state of the element"
 _SAME_ENERGY = 0.005  # eV/atom: a smaller cell is preferred to an energy this much lower
+_MOST_ATOMS = 1000  # of a frame whose symmetry is looked for
 _CALM = 0.05  # eV/Å: forces of a relaxed crystal
 _STRAINED = 1.0  # eV/Å: forces of a crystal whose cell alone was scaled
-PRECISION = 0.01  # Å: of relaxed coordinates in a file
+_PRECISION = 0.01  # Å: of relaxed coordinates in a file
 VACUUM = 6.0  # Å: a wider gap is a surface or a molecule in a box; layered crystals have less
 
 
@@ -78,12 +79,35 @@ class Found:
     remarks: tuple[str, ...]
 
 
+class FrameCells:
+    """Standard cells of frames, each determined once: for hundreds of atoms that takes a while."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Frame, StandardCell | None]] = {}
+
+    def of(self, frame: Frame) -> StandardCell | None:
+        """Return the frame's crystal to the precision of files, None where it has none."""
+        # The frame is kept with its cell, so that no other can take its place in memory.
+        if id(frame) not in self._known:
+            self._known[id(frame)] = frame, self._find(frame)
+        return self._known[id(frame)][1]
+
+    def _find(self, frame: Frame) -> StandardCell | None:
+        if len(frame) > _MOST_ATOMS:
+            return None
+        try:
+            return standard_cell(atoms_of(frame), _PRECISION)
+        except InvalidInput:
+            return None  # atoms too close for a symmetry: no crystal
+
+
 def find_crystals(
     frames: Sequence[Frame],
     elements: Sequence[str],
     largest: int,
     most: int,
     settle: Callable[[Atoms], Atoms],
+    cells: FrameCells | None = None,
 ) -> Found:
     """Return the most stable crystal of each composition in the data.
 
@@ -96,7 +120,9 @@ def find_crystals(
         largest: primitive cells with more atoms are left out.
         most: so many, the smallest first.
         settle: relaxes positions, for frames that are all in thermal motion.
+        cells: of frames, where others ask for them too.
     """
+    cells = cells or FrameCells()
     if not frames and len(elements) == 1:
         return _reference_state(elements[0])
     if not frames:
@@ -111,7 +137,7 @@ def find_crystals(
     crystals, remarks = [], []
     for group in groups.values():
         try:
-            crystals.append(_crystal(group, largest, settle))
+            crystals.append(_crystal(group, largest, settle, cells))
         except InvalidInput as error:
             remarks.append(f"{error.where}: {error.found}.")
     crystals.sort(key=lambda crystal: len(crystal.cell.primitive))
@@ -148,7 +174,9 @@ def one_theory(frames: Iterable[Frame]) -> list[Frame]:
     return [frame for frame, key in zip(frames, keys, strict=True) if key == common]
 
 
-def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms]) -> Crystal:
+def _crystal(
+    group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms], cells: FrameCells
+) -> Crystal:
     lowest = min(energy_per_atom(frame) for frame in group)
     near = [frame for frame in group if energy_per_atom(frame) < lowest + _SAME_ENERGY]
     chosen = min(near, key=lambda frame: (len(frame), energy_per_atom(frame)))
@@ -160,13 +188,13 @@ def _crystal(group: list[Frame], largest: int, settle: Callable[[Atoms], Atoms])
             "liquid, a glass or a large crystal",
             f"a crystal of at most {largest} atoms",
         )
-    return Crystal(cell, TEACHER, _curve(group, chosen, cell))
+    return Crystal(cell, TEACHER, _curve(group, chosen, cell, cells))
 
 
 def _symmetric(frame: Frame, settle: Callable[[Atoms], Atoms]) -> StandardCell:
     """Return the crystal behind a frame, which thermal motion may hide."""
     atoms = atoms_of(frame)
-    found = standard_cell(atoms, PRECISION)
+    found = standard_cell(atoms, _PRECISION)
     if found.number > 1 or len(frame) == 1 or largest_force(frame) < _CALM:
         return found
     for precision in (LOOSE, 2 * LOOSE):
@@ -176,17 +204,16 @@ def _symmetric(frame: Frame, settle: Callable[[Atoms], Atoms]) -> StandardCell:
     return standard_cell(settle(atoms), LOOSE)
 
 
-def _curve(group: list[Frame], chosen: Frame, cell: StandardCell) -> TeacherCurve:
+def _curve(
+    group: list[Frame], chosen: Frame, cell: StandardCell, cells: FrameCells
+) -> TeacherCurve:
     found: dict[float, tuple[float, float]] = {}
     for frame in group:
         # Other cells have other k-points, and with them slightly other energies.
         calm = frame.forces is None or largest_force(frame) < _STRAINED
         if len(frame) == len(chosen) and (frame is chosen or calm):
-            try:
-                other = standard_cell(atoms_of(frame), PRECISION)
-            except InvalidInput:
-                continue
-            if frame is chosen or same_crystal(cell, other):
+            other = cells.of(frame)
+            if frame is chosen or (other is not None and same_crystal(cell, other)):
                 volume = abs(float(np.linalg.det(frame.cell))) / len(frame)
                 place = round(volume, 4)
                 found[place] = min(

@@ -12,8 +12,8 @@ from mlmd.errors import InvalidInput
 from mlmd.frame import Frame
 from mlmd.units import EV_PER_A3_IN_GPA
 from mlmd.validation.crystals import (
-    PRECISION,
     Crystal,
+    FrameCells,
     atoms_of,
     energy_per_atom,
     is_bulk,
@@ -59,7 +59,7 @@ def check_phases(subject: Subject, crystal: RelaxedCrystal) -> Findings:
     Values are for the teacher's own cells, without relaxation; curves scale all lengths alike.
     """
     ground = crystal.crystal
-    phases = find_phases(subject.frames, ground)
+    phases = find_phases(subject.frames, ground, subject.cells)
     if not phases or ground.teacher is None:
         raise Skipped("the teacher data hold no other crystal of this composition.")
     theirs = float(ground.teacher.energies.min())
@@ -83,15 +83,18 @@ def check_phases(subject: Subject, crystal: RelaxedCrystal) -> Findings:
     return Findings(tuple(values), tuple(plots), notes=tuple(notes))
 
 
-def find_phases(frames: Sequence[Frame], ground: Crystal) -> list[Phase]:
+def find_phases(
+    frames: Sequence[Frame], ground: Crystal, cells: FrameCells | None = None
+) -> list[Phase]:
     """Return the teacher's other crystals of a composition, lowest energy first.
 
     A structure counts with one relaxed frame, or with at least three volumes: a strained crystal
     has another symmetry too, but is no other phase.
     """
+    cells = cells or FrameCells()
     phases: list[Phase] = []
     for frame in sorted(one_theory(frames), key=energy_per_atom) if frames else []:
-        cell = _crystal_of(frame)
+        cell = _crystal_of(frame, cells)
         if cell is None or cell.formula != ground.cell.formula:
             continue
         if len(cell.primitive) > max(24, len(ground.cell.primitive)):
@@ -106,16 +109,13 @@ def find_phases(frames: Sequence[Frame], ground: Crystal) -> list[Phase]:
     return [phase for phase in phases if _counts(phase)]
 
 
-def _crystal_of(frame: Frame) -> StandardCell | None:
+def _crystal_of(frame: Frame, cells: FrameCells) -> StandardCell | None:
     if not is_bulk(frame):
         return None
     if frame.forces is not None and largest_force(frame) > _STRAINED_FORCE:
         return None
-    try:
-        cell = standard_cell(atoms_of(frame), PRECISION)
-    except InvalidInput:
-        return None  # atoms too close for a symmetry: no crystal
-    return cell if cell.number > 1 else None
+    cell = cells.of(frame)
+    return cell if cell is not None and cell.number > 1 else None
 
 
 def _is_strained(frame: Frame, ground: Crystal) -> bool:

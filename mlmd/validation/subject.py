@@ -17,7 +17,7 @@ from mlmd.hdnnp.potential import Potential
 from mlmd.loading import AnyPotential, load, read_potential
 from mlmd.runs import StopRequest
 from mlmd.validation.comparison import Comparison, compare
-from mlmd.validation.crystals import Crystal, Found, find_crystals
+from mlmd.validation.crystals import Crystal, Found, FrameCells, find_crystals
 from mlmd.validation.relaxation import Relaxed, relax_cell, relax_positions
 from mlmd.validation.report import Plot, Table, Value
 from mlmd.validation.settings import ValidationSettings
@@ -79,6 +79,7 @@ class Subject:
         cores: that the calculator uses.
         stop: looked at between steps.
         function_name: says which function an element's number is.
+        cells: standard cells of the frames.
     """
 
     calculator: Any
@@ -89,6 +90,7 @@ class Subject:
     cores: int = 1
     stop: StopRequest | None = None
     function_name: Callable[[str, int], str] = lambda element, number: f"function {number + 1}"
+    cells: FrameCells = field(default_factory=FrameCells, repr=False)
     _relaxed: dict[str, RelaxedCrystal | InvalidInput] = field(default_factory=dict, repr=False)
 
     @cached_property
@@ -100,6 +102,7 @@ class Subject:
             self.settings.largest_cell,
             self.settings.materials,
             self._settle,
+            self.cells,
         )
 
     @cached_property

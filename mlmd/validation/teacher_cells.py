@@ -8,12 +8,10 @@ import numpy as np
 from ase import Atoms
 from ase.geometry import get_distances
 
-from mlmd.errors import InvalidInput
 from mlmd.frame import Frame
 from mlmd.hdnnp.training.screening import group_of
 from mlmd.units import EV_PER_A3_IN_GPA
 from mlmd.validation.crystals import (
-    PRECISION,
     VACUUM,
     atoms_of,
     energy_per_atom,
@@ -24,7 +22,7 @@ from mlmd.validation.crystals import (
 from mlmd.validation.lattice import FRAME
 from mlmd.validation.report import Value
 from mlmd.validation.subject import RelaxedCrystal, Subject
-from mlmd.validation.symmetry import same_crystal, standard_cell
+from mlmd.validation.symmetry import same_crystal
 
 VACANCY = "Vacancy formation energy in the teacher's cell"
 SLAB = "Surface energy of the teacher's slab"
@@ -42,7 +40,12 @@ def teacher_vacancies(subject: Subject, crystal: RelaxedCrystal) -> tuple[Value,
     if len(set(crystal.crystal.cell.primitive.numbers)) > 1 or not subject.frames:
         return ()
     frames = sorted(_of_composition(subject.frames, crystal), key=energy_per_atom)
-    perfect = [frame for frame in frames if _is_perfect(frame, crystal)]
+    known = [(frame, subject.cells.of(frame)) for frame in frames]
+    perfect = [
+        frame
+        for frame, cell in known
+        if cell is not None and same_crystal(cell, crystal.crystal.cell)
+    ]
     found = next(
         (
             (holed, whole)
@@ -106,14 +109,6 @@ def _of_composition(
 
 def _formula(frame: Frame) -> str:
     return str(Atoms(frame.numbers).symbols.formula.reduce()[0].format("metal"))
-
-
-def _is_perfect(frame: Frame, crystal: RelaxedCrystal) -> bool:
-    try:
-        cell = standard_cell(atoms_of(frame), PRECISION)
-    except InvalidInput:
-        return False  # atoms too close for a symmetry
-    return same_crystal(cell, crystal.crystal.cell)
 
 
 def _is_vacancy(holed: Frame, whole: Frame) -> bool:
