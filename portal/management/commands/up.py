@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 import urllib.error
@@ -15,7 +16,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
 
 from portal.demo_lab import demo_lab_ensure
-from portal.supervisor import AlreadyRunning, Service, Supervisor, take_lock
+from portal.supervisor import AlreadyRunning, Service, Supervisor, die_with_parent, take_lock
 
 
 def services(bind: str, worker_processes: int) -> list[Service]:
@@ -62,6 +63,26 @@ def services(bind: str, worker_processes: int) -> list[Service]:
             ),
         ),
     ]
+
+
+def warm_engine() -> subprocess.Popen[bytes]:
+    """Compile the engine in the background, so that nobody's first run waits for it.
+
+    Done once after each installation; afterwards it finds the cache and ends within seconds.
+    """
+    return subprocess.Popen(
+        (sys.executable, "-m", "mlmd", "warm"),
+        cwd=settings.BASE_DIR,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        env={**os.environ, "NUMBA_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"},
+        preexec_fn=_quietly,
+    )
+
+
+def _quietly() -> None:
+    die_with_parent()
+    os.nice(19)
 
 
 class Command(BaseCommand):
@@ -125,6 +146,7 @@ class Command(BaseCommand):
                 self.stdout.write(f"Sign in as  {login[0]}\nPassword    {login[1]}")
             self.stdout.write("Ctrl-C stops everything; runs in progress go on.\n")
             self.stdout.flush()
+            warm_engine()
             return
         supervisor.stop()
         raise CommandError(f"The site didn't answer at {address} within 30 s; see the lines above.")
