@@ -40,7 +40,8 @@ def teacher_vacancies(subject: Subject, crystal: RelaxedCrystal) -> tuple[Value,
     if len(set(crystal.crystal.cell.primitive.numbers)) > 1 or not subject.frames:
         return ()
     frames = sorted(_of_composition(subject.frames, crystal), key=energy_per_atom)
-    known = [(frame, subject.cells.of(frame)) for frame in frames]
+    sizes = {len(frame) for frame in frames}
+    known = [(frame, subject.cells.of(frame)) for frame in frames if len(frame) - 1 in sizes]
     perfect = [
         frame
         for frame, cell in known
