@@ -46,6 +46,22 @@ def as_n2p2(potential: AenetPotential) -> Potential:
     """Return a potential of aenet's symmetry functions in n2p2's form, in Å and eV.
 
     Raises:
+        InvalidInput: it has Chebyshev functions or twisted tanh.
+    """
+    if any(Activation.TWISTED_TANH in part.network.activations for part in potential.parts):
+        raise InvalidInput(
+            WHERE,
+            "activation twist",
+            "tanh, mtanh, sigmoid or linear",
+            "n2p2 has no twisted tanh: use the potential as it is, or train one with tanh.",
+        )
+    return same_functions(potential)
+
+
+def same_functions(potential: AenetPotential) -> Potential:
+    """Return the same potential as `as_n2p2`, for the engine, which knows every activation.
+
+    Raises:
         InvalidInput: it has Chebyshev functions.
     """
     parts = sorted(potential.parts, key=lambda part: atomic_numbers[part.element])

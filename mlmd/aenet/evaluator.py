@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from mlmd.aenet.conversion import as_n2p2
+from mlmd.aenet.conversion import same_functions
 from mlmd.aenet.potential import AenetPotential, ChebyshevBasis
 from mlmd.aenet.tables import engine_tables
 from mlmd.hdnnp.evaluator import AtomwiseEvaluator, EngineTables
@@ -40,6 +40,6 @@ def _tables(potential: AenetPotential) -> EngineTables:
     if isinstance(potential.parts[0].basis, ChebyshevBasis):
         return engine_tables(potential)
     # The same functions as n2p2's; the tables then list them in n2p2's order.
-    twin = as_n2p2(potential)
+    twin = same_functions(potential)
     functions, compact = function_tables(twin)
     return EngineTables(functions, compact, None, network_tables(twin))

@@ -20,13 +20,19 @@ from mlmd.aenet.potential import (
 from mlmd.aenet.records import Records, open_records
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.kernel_math import TWIST_INNER, TWIST_OUTER
 from mlmd.hdnnp.potential import Activation, ElementNetwork, SymmetryFunction
 
 SUFFIXES = (".nn", ".ann", ".ascii")
 # aenet's numbers of activation functions; 3 is a·tanh(bx), and 4 that plus 0.1x.
-ACTIVATIONS = {0: Activation.LINEAR, 1: Activation.TANH, 2: Activation.LOGISTIC, 3: Activation.TANH}
-SCALED_TANH, TWISTED_TANH = 3, 4
-OUTER, INNER = 1.7159, 0.666666666666667  # a and b, with aenet's digits
+ACTIVATIONS = {
+    0: Activation.LINEAR,
+    1: Activation.TANH,
+    2: Activation.LOGISTIC,
+    3: Activation.TANH,
+    4: Activation.TWISTED_TANH,
+}
+SCALED_TANH = 3
 N2P2_KINDS = {1: 2, 2: 2, 4: 3, 5: 9}
 """aenet's kinds of symmetry functions, and n2p2's numbers for the same ones."""
 # Lengths of aenet's character variables.
@@ -65,7 +71,7 @@ def read_network(path: Path | str) -> ElementPotential:
     """Read one element's network file, binary or ASCII.
 
     Raises:
-        InvalidInput: it is damaged, or has what we can't evaluate (twisted activations, G3).
+        InvalidInput: it is damaged, or has what we can't evaluate (G3).
     """
     path = Path(path)
     where, records = path.name, open_records(path)
@@ -118,12 +124,10 @@ def _network(where: str, records: Records) -> ElementNetwork:
     strange = [letter for letter in letters if letter not in ACTIVATIONS]
     strange += [letters[-1]] if letters[-1] == SCALED_TANH else []
     if strange:
-        name = "twist" if strange[0] == TWISTED_TANH else str(strange[0])
         raise InvalidInput(
             where,
-            f"activation {name}",
-            "linear, tanh, sigmoid or mtanh in every layer",
-            "Train with tanh instead: n2p2 and our engine have no twisted tanh.",
+            f"activation {strange[0]}",
+            "0 linear, 1 tanh, 2 sigmoid, 3 mtanh or 4 twist; not mtanh in the last layer",
         )
     expected = sum((before + 1) * after for before, after in pairwise(sizes))
     if min(sizes) < 1 or max(sizes) > MOST_NODES or expected != weights or sizes[-1] != 1:
@@ -139,9 +143,9 @@ def _network(where: str, records: Records) -> ElementNetwork:
         values = values[(before + 1) * after :]
     for layer, letter in enumerate(letters[:-1]):
         if letter == SCALED_TANH:  # both factors go into the weights around
-            matrices[layer] *= INNER
-            biases[layer] *= INNER
-            matrices[layer + 1] *= OUTER
+            matrices[layer] *= TWIST_INNER
+            biases[layer] *= TWIST_INNER
+            matrices[layer + 1] *= TWIST_OUTER
     return ElementNetwork(
         tuple(matrices), tuple(biases), tuple(ACTIVATIONS[letter] for letter in letters)
     )

@@ -223,11 +223,10 @@ def _activations(settings: SettingsFile) -> tuple[Activation, ...]:
     count = settings.one("global_hidden_layers_short").number(0, int)
     line = settings.one("global_activation_short")
     letters = [line.word(layer) for layer in range(count + 1)]
-    try:
-        return tuple(map(Activation, letters))
-    except ValueError:
-        known = " ".join(a.value for a in Activation)
-        raise InvalidInput(line.where, f"activations {letters}", f"letters among {known}") from None
+    known = [a.value for a in Activation if a is not Activation.TWISTED_TANH]
+    if not set(letters) <= set(known):
+        raise InvalidInput(line.where, f"activations {letters}", f"letters among {' '.join(known)}")
+    return tuple(map(Activation, letters))
 
 
 def _data_rows(path: Path) -> list[tuple[str, list[str]]]:
@@ -344,6 +343,8 @@ def _input_text(potential: Potential) -> str:
     activations = networks[0].activations
     if any(network.activations != activations for network in networks):
         raise InvalidInput("potential", "activations that differ between elements", "the same")
+    if Activation.TWISTED_TANH in activations:
+        raise InvalidInput("potential", "aenet's twisted tanh", "an activation that n2p2 has")
     common = networks[0].hidden_nodes
     lines = [
         f"number_of_elements {len(p.elements)}",

@@ -205,6 +205,10 @@ def _polynomial(
             log_slope[t] = -630.0 * w * x * x * x * x / (y * s * r[t])
 
 
+# aenet's twisted tanh, a·tanh(bx) + cx, with its digits.
+TWIST_OUTER, TWIST_INNER, TWIST_SLOPE = 1.7159, 0.666666666666667, 0.1
+
+
 @kernel
 def activate(kind: int, x: FloatArray, value: FloatArray, slope: FloatArray) -> None:
     """Fill an activation function and its derivative; kinds number `Activation` in order."""
@@ -249,14 +253,19 @@ def _activate_rarely(kind: int, x: FloatArray, value: FloatArray, slope: FloatAr
         elif kind == 8:
             value[k] = fast_exp(-max(z, -700.0))
             slope[k] = -value[k]
-        else:
+        elif kind == 9:
             value[k] = z * z
             slope[k] = 2.0 * z
+        else:
+            q = fast_exp(-2.0 * TWIST_INNER * abs(z))
+            th = math.copysign((1.0 - q) / (1.0 + q), z)
+            value[k] = TWIST_OUTER * th + TWIST_SLOPE * z
+            slope[k] = TWIST_OUTER * TWIST_INNER * (1.0 - th * th) + TWIST_SLOPE
 
 
 def activation_number(letter: str) -> int:
     """Return the number that `activate` knows a letter by."""
-    return "ltsprgcSeh".index(letter)
+    return (*"ltsprgcSeh", "twist").index(letter)
 
 
 def cutoff_parameters(kind: int, radius: float, alpha: float) -> tuple[float, float]:

@@ -45,7 +45,7 @@ class ScalingMode(StrEnum):
 
 
 class Activation(StrEnum):
-    """n2p2's one-letter activation functions."""
+    """n2p2's activation functions by its letters, and aenet's twisted tanh, which n2p2 lacks."""
 
     LINEAR = "l"
     TANH = "t"
@@ -57,6 +57,7 @@ class Activation(StrEnum):
     REVERSED_LOGISTIC = "S"
     EXPONENTIAL = "e"
     HARMONIC = "h"
+    TWISTED_TANH = "twist"
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,9 @@ import numpy as np
 
 from mlmd.hdnnp.gpu.lanes import device_function
 from mlmd.hdnnp.kernel_math import TANH_SCALE
+from mlmd.hdnnp.kernel_math import TWIST_INNER as INNER
+from mlmd.hdnnp.kernel_math import TWIST_OUTER as OUTER
+from mlmd.hdnnp.kernel_math import TWIST_SLOPE as SLOPE
 
 # To a checker they are plain numbers, as everything in a kernel is.
 F32: Callable[[float], float] = cast(Callable[[float], float], np.float32)
@@ -24,6 +27,7 @@ LEAST_SQUARE = F32(1e-12)
 HALF_PI = F32(math.pi / 2.0)
 S3, S5, S7, S9, S11 = (F32((-1.0) ** n / math.factorial(2 * n + 1)) for n in range(1, 6))
 TANH_TO_ONE = F32(TANH_SCALE)
+TWIST_OUTER, TWIST_INNER, TWIST_SLOPE = F32(OUTER), F32(INNER), F32(SLOPE)
 (C6, C10, C15, C20, C30, C35, C70, C84, C126, C140, C315, C420, C540, C630) = (
     F32(c) for c in (6, 10, 15, 20, 30, 35, 70, 84, 126, 140, 315, 420, 540, 630)
 )
@@ -97,17 +101,21 @@ def cutoff_pair(kind: int, inner: float, w: float, r: float) -> tuple[float, flo
 
 
 @device_function
+def _tanh(z: float) -> float:
+    """Return tanh z; the hardware's own keeps three digits."""
+    q = math.exp(-TWO * abs(z))
+    th = (ONE - q) / (ONE + q)
+    return th if z > ZERO else -th
+
+
+@device_function
 def activation_pair(kind: int, z: float) -> tuple[float, float]:
     """Return an activation function and its derivative; kinds number `Activation` in order."""
     value = z
     slope = ONE
     if kind == 1:
-        # Not the hardware's tanh, which keeps three digits.
-        q = math.exp(-TWO * abs(z))
-        value = (ONE - q) / (ONE + q)
+        value = _tanh(z)
         slope = ONE - value * value
-        if z < ZERO:
-            value = -value
     elif kind == 2 or kind == 7:
         q = math.exp(-abs(z))
         small = q / (ONE + q)
@@ -136,4 +144,8 @@ def activation_pair(kind: int, z: float) -> tuple[float, float]:
     elif kind == 9:
         value = z * z
         slope = TWO * z
+    elif kind == 10:
+        th = _tanh(TWIST_INNER * z)
+        slope = TWIST_OUTER * TWIST_INNER * (ONE - th * th) + TWIST_SLOPE
+        value = TWIST_OUTER * th + TWIST_SLOPE * z
     return value, slope

@@ -195,7 +195,8 @@ def test_a_big_endian_file_is_read(folder, tmp_path):
     ("index", "value", "complaint"),
     [
         (2, [7], "7 weights|bytes for weights"),
-        (5, [4, 0], "activation twist"),
+        (5, [5, 0], "activation 5"),
+        (5, [1, 3], "not mtanh in the last layer"),
         (10, ["Xx"], "element 'Xx'"),
         (12, ["O", "S"], "another network|elements|neighbours of element S"),
         (15, ["Behler2011"], "function 1: G0"),

@@ -2,7 +2,8 @@
 
 The numbers in ``reference/`` were made with aenet 2.0.4's own programs: 30 structures of rutile
 with Lennard-Jones energies, networks with G1, G2, G4 and G5 and both kinds of tanh (train.x), and
-what predict.x says of two of the structures.
+what predict.x says of two of the structures; ``reference_twist/`` has Chebyshev functions and
+twisted tanh.
 """
 
 from __future__ import annotations
@@ -45,10 +46,12 @@ def assert_same(one, two, tolerance=1e-10):
     assert np.abs(one[2] - two[2]).max() <= tolerance * np.abs(one[2]).max()
 
 
-def test_energies_and_forces_are_those_of_predict_x():
-    evaluator = AenetEvaluator(load_aenet(REFERENCE), threads=1)
-    blocks = (REFERENCE / "p.out").read_text().split("Cartesian atomic coordinates")[1:]
-    assert len(blocks) == 2
+@pytest.mark.parametrize(("folder", "count"), [("reference", 2), ("reference_twist", 1)])
+def test_energies_and_forces_are_those_of_predict_x(folder, count):
+    place = REFERENCE.with_name(folder)
+    evaluator = AenetEvaluator(load_aenet(place), threads=1)
+    blocks = (place / "p.out").read_text().split("Cartesian atomic coordinates")[1:]
+    assert len(blocks) == count
     for k, block in enumerate(blocks):
         atoms = read_structures(REFERENCE / f"s0{k}.xsf")[0]
         found = evaluator.compute(atoms.numbers, atoms.positions, atoms.cell.array, True)
@@ -135,6 +138,29 @@ def test_a_function_that_never_varied_counts_for_nothing():
     assert all((scaling.sigma > 0).all() for scaling in theirs.scaling.values())
     assert_same(expected, answers(Evaluator(theirs, 1)))
     assert_same(expected, answers(AenetEvaluator(as_aenet(theirs), 1)))
+
+
+def test_twisted_tanh_is_evaluated_and_written_but_has_no_form_in_n2p2(tmp_path):
+    potential = behler_potential()
+    twisted = AenetPotential(
+        tuple(
+            replace(
+                part,
+                network=replace(
+                    part.network,
+                    activations=(Activation.TWISTED_TANH, *part.network.activations[1:]),
+                ),
+            )
+            for part in potential.parts
+        )
+    )
+    expected = answers(AenetEvaluator(twisted, 1))
+    assert abs(expected[0] - answers(AenetEvaluator(potential, 1))[0]) > 1e-3
+    for form in Form:
+        save_aenet(twisted, tmp_path / form, form)
+        assert_same(expected, answers(AenetEvaluator(load_aenet(tmp_path / form), 1)), 1e-14)
+    with pytest.raises(InvalidInput, match="n2p2 has no twisted tanh"):
+        as_n2p2(twisted)
 
 
 def test_chebyshev_functions_have_no_form_in_n2p2(shared_reference):

@@ -23,6 +23,7 @@ PLAIN = {
     Activation.REVERSED_LOGISTIC: lambda x: 1 - 1 / (1 + np.exp(-x)),
     Activation.EXPONENTIAL: lambda x: np.exp(-x),
     Activation.HARMONIC: lambda x: x * x,
+    Activation.TWISTED_TANH: lambda x: 1.7159 * np.tanh(0.666666666666667 * x) + 0.1 * x,
 }
 
 
