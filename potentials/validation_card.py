@@ -13,6 +13,7 @@ from jobs.models import Job
 from mlmd.errors import InvalidInput
 from mlmd.validation import partial_report
 from mlmd.validation.report import CheckStatus, ValidationReport
+from potentials.families import FAMILIES
 from potentials.models import Potential, Validation
 from potentials.suggestions import Suggestion, suggestions_of
 from potentials.validation_sections import Section, sections_of, status_words
@@ -42,6 +43,11 @@ class ValidationCard:
     def job(self) -> Job | None:
         """The run of the newest validation."""
         return self.newest.job if self.newest else None
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether our own engine knows potentials of this kind; else nothing can be checked."""
+        return self.potential.family in FAMILIES
 
     @property
     def is_running(self) -> bool:

@@ -35,6 +35,7 @@ from potentials.services.validations import (
     validation_start,
 )
 from potentials.suggestions import suggestions_of
+from potentials.validation_card import validation_card
 from tests.potentials.factories import (
     labelled_frames,
     make_potential,
@@ -135,6 +136,11 @@ def test_a_failed_validation_leaves_potential_and_older_report(owner, lab, sign_
     assert "The potential itself is as it was." in text
     assert "98.00" in text
     assert "Try again" in text
+
+
+def test_what_our_engine_does_not_know_is_not_offered_to_be_checked(owner, lab) -> None:
+    assert validation_card(make_potential(owner, lab)).is_possible
+    assert not validation_card(make_potential(owner, lab, family="unheard-of")).is_possible
 
 
 def test_a_report_of_another_form_is_explained(owner, lab, sign_in) -> None:
