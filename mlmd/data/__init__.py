@@ -27,3 +27,14 @@ def silicon_frames() -> list[Frame]:
     """
     with silicon_file() as path:
         return list(read_frames(path))
+
+
+def molten_silicon_frames() -> list[Frame]:
+    """Return 24 frames of molten silicon, 64 atoms each, from pw.x as those of `silicon_frames`.
+
+    A third are of Stillinger–Weber dynamics (doi:10.1103/PhysRevB.31.5262) at 2.33 to
+    2.70 g/cm³ and 2500 to 3500 K, the others of two rounds of dynamics with potentials fitted to
+    `silicon_frames` and what there was of these; 2×2×2 shifted k-points.
+    """
+    with as_file(files("mlmd.data").joinpath("silicon-melt.jsonl.gz")) as path:
+        return list(read_frames(path))

@@ -1,4 +1,4 @@
-"""Makes ``silicon.jsonl.gz`` from a folder of pw.x XML files: python -m mlmd.data.build_silicon.
+"""Makes the bundled silicon from a folder of pw.x XML files: python -m mlmd.data.build_silicon.
 
 The runs don't name their kind of configuration, so it is derived from the structure:
 number of atoms, vacuum, the crystal whose sites lie nearest, symmetry, and distances.
@@ -45,8 +45,8 @@ def silicon_kind(frame: Frame) -> str:
     """Return the kind of configuration of one of the silicon cells."""
     atoms = len(frame)
     lengths = np.linalg.norm(frame.cell, axis=1)
-    if atoms in (7, 9, 16):
-        return {7: "vacancy", 9: "interstitial", 16: "liquid"}[atoms]
+    if atoms in (7, 9, 16, 64):
+        return {7: "vacancy", 9: "interstitial", 16: "liquid", 64: "liquid"}[atoms]
     if lengths.max() > _VACUUM:
         skewed = abs(float(frame.cell[0] @ frame.cell[1])) > 0.1
         return "surface (111)" if skewed else "surface (100)"

@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.io import read
 
 from mlmd import hold, ramp, simulate, train
-from mlmd.data import silicon_frames
+from mlmd.data import molten_silicon_frames, silicon_frames
 from mlmd.errors import InvalidInput
 from mlmd.external.gathering import gather_vasp
 from mlmd.frame import Frame
 from mlmd.md import Ensemble, StageKind
 from tests.mlmd.formats.vasprun_frames import vasprun_of
 
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "notebook.md"
+# What the page runs for minutes, in seconds.
+SHORTER = {
+    'effort="normal"': 'effort="quick", epochs=2, hidden_nodes="6", stress_weight=0.0',
+    "25_000": "100",
+    "10_000": "20",
+    "5_000": "20",
+    ".repeat(3)": ".repeat(2)",
+}
 SMALL = {"epochs": 2, "hidden_nodes": "6", "stress_weight": 0.0}
 
 
@@ -114,3 +126,32 @@ def test_stages() -> None:
     assert ramp(300, 300, 5) == hold(300, 5)
     npt = hold(500, 7, "npt", pressure=1.5)
     assert (npt.ensemble, npt.pressure, npt.last_temperature) == (Ensemble.NPT, 1.5, 500.0)
+
+
+def test_the_page_runs_as_it_is_printed(
+    silicon: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    matplotlib.use("Agg")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs").symlink_to(silicon)
+    text = PAGE.read_text(encoding="utf-8")
+    for long, short in SHORTER.items():
+        assert long in text, f"the page no longer has {long}"
+        text = text.replace(long, short)
+    names: dict[str, object] = {}
+    for block in re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S):
+        exec(block, names)  # noqa: S102 - our own page
+    assert "first peak" in capsys.readouterr().out
+    assert (tmp_path / "rdf.png").read_bytes().startswith(b"\x89PNG")
+    assert len(read(tmp_path / "POSCAR.1")) == 64
+
+
+def test_the_bundled_melt_is_of_one_kind_with_the_bundled_silicon() -> None:
+    melt, solid = molten_silicon_frames(), silicon_frames()
+    assert {len(frame) for frame in melt} == {64}
+    assert {frame.kind for frame in melt} == {"liquid"}
+    assert len(melt) == 24
+    for name in ("functional", "cutoff_energy", "smearing", "pseudopotentials", "version"):
+        assert {str(getattr(frame.calculation, name)) for frame in melt} == {
+            str(getattr(solid[0].calculation, name))
+        }
