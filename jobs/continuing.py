@@ -30,9 +30,10 @@ CONTINUABLE = frozenset({State.FAILED, State.CANCELLED})
 def checkpoint_patterns(job: Job) -> tuple[str, ...]:
     """Return the glob patterns of the files that the job's kind needs to go on."""
     try:
-        return kind_of(job.kind).checkpoint
+        patterns = kind_of(job.kind).checkpoint
     except UnknownKind:
         return ()
+    return patterns(job) if callable(patterns) else patterns
 
 
 def checkpoint_files(job: Job) -> list[str]:

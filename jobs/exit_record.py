@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from mlmd.runs import EXIT_TIME_LIMIT
+
 log = logging.getLogger(__name__)
 
 
@@ -48,9 +50,11 @@ def parse_exit(content: bytes) -> ExitRecord:
     """Read ``exit.json``; what can't be read is a damaged record, never a success."""
     try:
         record = json.loads(content)
+        cause, code = Cause(record["cause"]), int(record["code"])
         return ExitRecord(
-            cause=Cause(record["cause"]),
-            code=int(record["code"]),
+            # A program that ends by itself because its time is over says so.
+            cause=Cause.TIME if (cause, code) == (Cause.FAILED, EXIT_TIME_LIMIT) else cause,
+            code=code,
             step=int(record["step"]),
             started=_when(record["started"]),
             ended=_when(record["ended"]),

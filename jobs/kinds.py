@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jobs.errors import UnknownKind
 from mlmd.launch import Launch
@@ -44,7 +44,10 @@ class JobKind:
             and returns in words what was kept. The run is then done. `MlmdError` and `Refused`
             say that there was nothing. None for kinds that are whole or nothing.
         checkpoint: glob patterns of the files that a further attempt needs to go on where the
-            one before it stopped, the checkpoint itself first; empty where it can't.
+            one before it stopped, the checkpoint itself first; empty where it can't. A function
+            where that depends on the job.
+        progress: reads how far a running job is from its live files (``fraction``, ``message``,
+            ``eta_s``), for programs that write no ``progress.json``; empty where it can't be said.
     """
 
     name: str
@@ -55,7 +58,8 @@ class JobKind:
     clone_url: Callable[[Job], str] = _no_page
     reset: Callable[[Job], None] = _nothing
     salvage: Callable[[Job, Path], str] | None = None
-    checkpoint: tuple[str, ...] = ()
+    checkpoint: tuple[str, ...] | Callable[[Job], tuple[str, ...]] = ()
+    progress: Callable[[Job, Path], Mapping[str, Any]] | None = None
 
 
 _kinds: dict[str, JobKind] = {}

@@ -11,11 +11,13 @@ from pathlib import Path
 from typing import Any
 
 from jobs.clusters import run_folder
-from jobs.errors import ClusterTrouble, LinkTrouble
+from jobs.errors import ClusterTrouble, LinkTrouble, UnknownKind
 from jobs.files import LOG_FILE, PROGRESS_FILE, job_folder
+from jobs.kinds import kind_of
 from jobs.models import Job
 from jobs.patterns import wanted
 from jobs.transports import RemoteFile, Transport
+from mlmd.errors import MlmdError
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +65,8 @@ def refresh(
             continue
         if file.path == PROGRESS_FILE:
             take_progress(job, target)
+    for job in {job.pk: job for job, _ in changed}.values():
+        _work_out_progress(job)
 
 
 def _path(job: Job, file: RemoteFile) -> str:
@@ -111,6 +115,23 @@ def take_progress(job: Job, path: Path) -> None:
     except (OSError, ValueError) as error:
         log.info("job %s: progress not readable: %s", job.pk, error)
         return
-    if isinstance(progress, dict) and progress != job.progress:
+    if isinstance(progress, dict):
+        _note_progress(job, progress)
+
+
+def _work_out_progress(job: Job) -> None:
+    """Note how far a run is by what its kind reads in its live files."""
+    try:
+        read = kind_of(job.kind).progress
+        progress = dict(read(job, job_folder(job))) if read else {}
+    except (OSError, MlmdError, UnknownKind) as error:
+        log.info("job %s: progress not known: %s", job.pk, error)
+        return
+    if progress:
+        _note_progress(job, progress)
+
+
+def _note_progress(job: Job, progress: dict[str, Any]) -> None:
+    if progress != job.progress:
         Job.objects.filter(pk=job.pk, attempt=job.attempt).update(progress=progress)
         job.progress = progress

@@ -18,8 +18,10 @@ from datasets.selectors import state_splits, versions_visible_to
 from datasets.splits import Part
 from jobs.files import job_folder
 from labs.templatetags.mlmd_tags import digits
+from mlmd.lammps import PAIR_FILE
 from potentials.archives import deterministic_zip
-from potentials.families import FAMILIES, Card, Facts
+from potentials.families import CATALOG, Card, Facts
+from potentials.families.lammps import LAMMPS_LINES
 from potentials.models import Potential
 from potentials.names import file_stem
 from potentials.references import source_address
@@ -77,7 +79,16 @@ def card_of(potential: Potential, address: str) -> Card:
         not_for=" ".join(potential.not_for.split()),
         citation=" ".join(potential.citation.split()),
         source=source_address(potential.source),
+        lines=_own_lines(potential),
     )
+
+
+def _own_lines(potential: Potential) -> str:
+    """Return the lines for LAMMPS that a potential came with; empty for most."""
+    if potential.family != LAMMPS_LINES.name:
+        return ""
+    found = potential.files.filter(name=PAIR_FILE).first()
+    return bytes(found.content).decode() if found else ""
 
 
 def _split_rows(potential: Potential) -> list[dict[str, Any]]:
@@ -94,7 +105,7 @@ def archive_of(potential: Potential, address: str) -> tuple[str, bytes]:
     """Return name and content of the download: the files, a README, examples, checksums."""
     stem = f"{file_stem(potential.name, 'potential')}-v{potential.version}"
     files = {file.name: bytes(file.content) for file in potential.files.all()}
-    files |= FAMILIES[potential.family].companions(card_of(potential, address))
+    files |= CATALOG[potential.family].companions(card_of(potential, address))
     return f"{stem}.zip", deterministic_zip(stem, files)
 
 
@@ -108,7 +119,7 @@ def archive_response(potential: Potential, address: str) -> HttpResponse:
 
 def pair_lines(potential: Potential) -> str:
     """Return the lines that a LAMMPS input needs; empty for a family without them."""
-    return FAMILIES[potential.family].lammps_lines(card_of(potential, ""))
+    return CATALOG[potential.family].lammps_lines(card_of(potential, ""))
 
 
 def glance_rows(potential: Potential) -> list[dict[str, Any]]:
@@ -125,7 +136,7 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
         *_split_rows(potential),
         {
             "label": _("Cutoff radius"),
-            "value": digits(potential.cutoff_radius, 3),
+            "value": digits(potential.cutoff_radius or None, 3),  # 0: nothing says it
             "unit": "Å",
         },
         {

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from labs.templatetags.mlmd_tags import digits
 from mlmd.validation import dynamics, extrapolation, parity
 from mlmd.validation.report import Check, CheckName, CheckStatus, ValidationReport, Value
-from potentials.families import FAMILIES
+from potentials.families import CATALOG, FAMILIES
 from potentials.models import Potential
 from potentials.validation_figures import titled
 from potentials.validation_sections import DIGITS, deviation_words
@@ -85,7 +85,7 @@ def identity_group(rows: Sequence[Potential]) -> Group:
 
     listed: list[tuple[str, str, Callable[[Potential], str]]] = [
         (_("Elements"), "", lambda row: " ".join(row.elements)),
-        (_("Family"), "", lambda row: FAMILIES[row.family].short_title),
+        (_("Family"), "", lambda row: CATALOG[row.family].short_title),
         (_("Made by"), "", made_by),
         (_("Cutoff radius"), "Å", lambda row: digits(row.cutoff_radius or None, 3)),
         (_("Fitted numbers"), "", lambda row: str(row.validation.get("parameters", "–"))),

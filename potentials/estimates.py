@@ -15,12 +15,10 @@ from jobs.states import State
 from labs.templatetags.mlmd_tags import bytes_, duration
 from mlmd.md import MDSettings
 from potentials.data_facts import DataFacts, data_facts
-from potentials.families import Family
+from potentials.engines import Engine
+from potentials.families import CATALOG, Family
 from potentials.models import Potential, Simulation
 
-# One atom and step on one core with the default descriptors, s; runs of the same potential
-# that are already done say it better.
-SECONDS_PER_ATOM_STEP = 60e-6
 START_UP = 6.0  # s until a process has imported and compiled what it needs
 FEW_FRAMES = 50
 LIGHT_ELEMENTS_STEP = 0.5  # fs; hydrogen vibrates with a period of about 10 fs
@@ -90,11 +88,12 @@ def simulation_plan(
     repeats: tuple[int, int, int],
     settings: MDSettings,
     threads: int,
+    engine: Engine,
 ) -> SimulationPlan:
     """Return what an MD run with these settings will do."""
     atoms = structure.n_atoms * math.prod(repeats)
     steps = settings.total_steps
-    seconds = START_UP + simulation_seconds(potential, atoms, steps, threads)
+    seconds = START_UP + simulation_seconds(potential, atoms, steps, threads, engine)
     cores = ngettext("%(count)d core", "%(count)d cores", threads) % {"count": threads}
     frames = steps // settings.trajectory_every + 1
     per_atom = 24 if settings.store_velocities else 12
@@ -115,17 +114,19 @@ def simulation_plan(
     return SimulationPlan(sentence, tuple(warnings), seconds, atoms)
 
 
-def simulation_seconds(potential: Potential, atoms: int, steps: int, threads: int) -> float:
+def simulation_seconds(
+    potential: Potential, atoms: int, steps: int, threads: int, engine: Engine
+) -> float:
     """Return about how long an MD run takes, s, from this potential's own runs if there are any."""
     done = (
-        Simulation.objects.filter(potential=potential, job__state=State.DONE)
+        Simulation.objects.filter(potential=potential, engine=engine.name, job__state=State.DONE)
         .exclude(result={})
         .order_by("-pk")
         .values_list("result", flat=True)
         .first()
     )
     measured = (done or {}).get("seconds_per_atom_step")
-    each = float(measured) if measured else SECONDS_PER_ATOM_STEP / threads
+    each = float(measured) if measured else engine.cost(CATALOG[potential.family]) / threads
     return atoms * steps * each
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
@@ -11,8 +13,9 @@ from jobs.kinds import JobKind, register
 from jobs.models import Job
 from mlmd.hdnnp.training import CHECKPOINT_FILE
 from mlmd.launch import Launch
-from mlmd.md.launching import RUN_STATE_FILES
+from mlmd.md import settings_from_mapping
 from mlmd.validation import RUN_STATE_FILES as VALIDATION_STATE_FILES
+from potentials.engines import ENGINES
 from potentials.models import Validation
 from potentials.services import simulations, trainings, validations
 
@@ -41,7 +44,8 @@ def register_kinds() -> None:
             accept=_accept_simulation,
             url=_simulation_url,
             clone_url=_simulation_clone_url,
-            checkpoint=RUN_STATE_FILES,
+            checkpoint=_simulation_checkpoint,
+            progress=_simulation_progress,
         )
     )
     register(
@@ -78,6 +82,15 @@ def _prepare_simulation(job: Job, folder: Path) -> Launch:
 
 def _accept_simulation(job: Job, folder: Path) -> None:
     simulations.simulation_accept(simulation=job.simulation, folder=folder)
+
+
+def _simulation_checkpoint(job: Job) -> tuple[str, ...]:
+    return ENGINES[job.simulation.engine].checkpoint
+
+
+def _simulation_progress(job: Job, folder: Path) -> Mapping[str, Any]:
+    run = job.simulation
+    return ENGINES[run.engine].progress(folder, settings_from_mapping(run.settings))
 
 
 def _simulation_url(job: Job) -> str:

@@ -167,6 +167,7 @@ class Simulation(OwnedModel):
     repeats = models.JSONField(default=list)  # of the cell along a, b, c
     atom_count = models.PositiveIntegerField()
     formula = models.CharField(max_length=200)
+    engine = models.CharField(_("engine"), max_length=20, default="mlmd")
     settings = models.JSONField(help_text=_("Every setting of the run, as it was used."))
     parent = models.ForeignKey(
         "self", on_delete=models.SET_NULL, null=True, blank=True, related_name="clones"

@@ -11,7 +11,7 @@ from django.core.exceptions import ValidationError
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from potentials.families import FAMILIES
+from potentials.families import CATALOG
 from potentials.models import Potential
 from potentials.selectors import PotentialFilter
 
@@ -81,7 +81,7 @@ class CatalogForm(forms.Form):
         super().__init__(*args, **options)
         self.fields["family"].choices = [
             ("", _("all")),
-            *((f.name, f.title) for f in FAMILIES.values() if f.catalog_name == f.name),
+            *((f.name, f.title) for f in CATALOG.values()),
         ]
 
     def clean_elements(self) -> tuple[str, ...]:

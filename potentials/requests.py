@@ -88,6 +88,7 @@ def simulation_request(user: Any, values: Mapping[str, Any]) -> SimulationReques
         threads=_threads(cluster, values.get("threads")),
         visibility=values["visibility"],
         asked=Asked(**values.get("resources", {})),
+        engine=values["engine"],
     )
 
 

@@ -24,11 +24,13 @@ def extrapolation_words(folder: Path, simulation: Simulation) -> tuple[str, list
         One sentence (empty while nothing is known) and one line for each of the worst atoms.
     """
     found = json_or_none(folder / "extrapolation.json")
-    if found is None:
-        return "", []
+    if found is None or (simulation.engine == "lammps" and simulation.potential.family != "hdnnp"):
+        return "", []  # only pair style hdnnp counts them
     if not found["total"]:
         return _("Every atom stayed within the range that the potential was trained in."), []
     step = float(simulation.settings["time_step"])
+    if not found["atoms"]:
+        return _counted_words(found, step), []
     atoms = ngettext("%(count)d atom", "%(count)d atoms", found["atoms"]) % {
         "count": found["atoms"]
     }
@@ -48,6 +50,14 @@ def extrapolation_words(folder: Path, simulation: Simulation) -> tuple[str, list
             worst[entry["atom"]] = entry
     lines = [_entry_words(entry, step) for entry in list(worst.values())[:MOST_LINES]]
     return head, lines
+
+
+def _counted_words(found: dict[str, Any], step: float) -> str:
+    """Say how often atoms left the range, where the program doesn't say which."""
+    return _(
+        "LAMMPS counted %(count)s times that an atom left the range that the potential was trained "
+        "in, first before %(first).4g ps: forces there are guesses. Our own engine says which atoms."
+    ) % {"count": found["total"], "first": (found["first_step"] or 0) * step / 1000}
 
 
 def _entry_words(entry: dict[str, Any], step: float) -> str:

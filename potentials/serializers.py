@@ -12,6 +12,7 @@ from jobs.batches import MOST_RUNS
 from jobs.models import Job
 from jobs.serializers import AskedSerializer
 from labs.models import Visibility
+from potentials.engines import ENGINES
 from potentials.families import FAMILIES
 from potentials.models import Effort, Potential, Simulation, Training
 
@@ -217,6 +218,7 @@ class SimulationSerializer(OwnedSerializer):
             "repeats",
             "atom_count",
             "formula",
+            "engine",
             "settings",
             "result",
             "run",
@@ -240,6 +242,11 @@ class SimulationRequestSerializer(serializers.Serializer):
         min_length=3,
         max_length=3,
         default=[1, 1, 1],
+    )
+    engine = serializers.ChoiceField(
+        choices=["", *ENGINES],
+        default="",
+        help_text="``mlmd``: our own; ``lammps``; empty: ours where it knows the potential",
     )
     settings = serializers.DictField(
         help_text="stages (steps, kind, ensemble, temperature_start, …), time_step, seed, …"

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 
 from datasets.selectors import structures_visible_to
 from datasets.services.structures import structure_atoms
+from jobs.clusters import need
 from jobs.offering import clusters_offering, usual_cluster
 from jobs.resource_forms import asked_of, check_fits, resource_fields, resource_initial
 from labs.models import Visibility
@@ -22,6 +23,8 @@ from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mappin
 from mlmd.structure import bulk_repeats
 from potentials.choices import PotentialField, StructureField
 from potentials.clusters import PROGRAM, default_threads, most_threads
+from potentials.engines import ENGINES, Engine, problem_words, usual_engine
+from potentials.families import CATALOG
 from potentials.models import Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import KIND, SimulationRequest, uncovered_elements
@@ -231,6 +234,14 @@ class SimulationForm(forms.Form):
         ),
         widget=forms.TextInput({"data-expert": "true", "data-unit": "K"}),
     )
+    engine = forms.ChoiceField(
+        label=gettext_lazy("Engine"),
+        required=False,
+        help_text=gettext_lazy(
+            "LAMMPS runs where the cluster has it, with the package that the potential's card names."
+        ),
+        widget=forms.Select({"data-expert": "true"}),
+    )
     cluster = forms.ModelChoiceField(
         label=gettext_lazy("Run on"), queryset=None, to_field_name="public_id"
     )
@@ -265,6 +276,10 @@ class SimulationForm(forms.Form):
         clusters = clusters_offering(user, PROGRAM)
         self.fields["cluster"].queryset = clusters
         self.fields["cluster"].initial = usual_cluster(user, KIND, clusters)
+        self.fields["engine"].choices = [
+            ("", _("our own where it knows the potential")),
+            *((engine.name, engine.title) for engine in ENGINES.values()),
+        ]
         self.fields["threads"].initial = default_threads()
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields.update(resource_fields(RESOURCES))
@@ -292,6 +307,11 @@ class SimulationForm(forms.Form):
                 }
                 self.add_error("structure", message)
         cluster, threads = cleaned.get("cluster"), cleaned.get("threads")
+        if cluster and potential:
+            family = CATALOG[potential.family]
+            engine = self.chosen_engine(cleaned)
+            if problem := problem_words(engine, family, cluster):
+                self.add_error("engine", problem)
         if cluster and threads and threads > most_threads(cluster):
             message = _("%(cluster)s has %(cores)s cores.") % {
                 "cluster": cluster.name,
@@ -301,6 +321,12 @@ class SimulationForm(forms.Form):
         if not self.errors:
             check_fits(self, cluster, Resources(threads=threads or 1), RESOURCES)
         return cleaned
+
+    def chosen_engine(self, values: dict[str, Any] | None = None) -> Engine:
+        """Return the engine that was chosen, or the usual one of the potential's kind."""
+        values = self.cleaned_data if values is None else values
+        chosen = ENGINES.get(values.get("engine", ""))
+        return chosen or usual_engine(CATALOG[values["potential"].family])
 
     def batch_temperatures(self) -> list[float]:
         """Return the temperatures of a batch, K; none where one run was asked for."""
@@ -353,6 +379,7 @@ class SimulationForm(forms.Form):
             visibility=values["visibility"],
             parent=parent,
             asked=asked_of(values, RESOURCES),
+            engine=values["engine"],
         )
 
 
@@ -388,9 +415,10 @@ def simulation_initial(parent: Simulation) -> tuple[dict[str, Any], list[dict[st
         "potential": parent.potential.public_id,
         "structure": parent.structure.public_id,
         "repeats": " ".join(str(count) for count in parent.repeats),
+        "engine": parent.engine,
         "visibility": parent.visibility,
         "cluster": parent.job.cluster.entry.public_id,
-        "threads": parent.job.resources.get("threads"),
+        "threads": need(parent.job),
         **resource_initial(parent.job.resources),
     }
     if only is not None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
+from django.http import FileResponse, Http404, HttpResponse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from numpy.typing import NDArray
 
+from jobs.files import file_path, job_folder
 from labs import plots
 from labs.templatetags.mlmd_tags import digits
+from mlmd.md import settings_from_mapping
+from potentials.engines import ENGINES
+from potentials.models import Simulation
 from potentials.tables import Table, read_table
 
 THERMO_FILE = "thermo.csv"
@@ -93,17 +97,43 @@ THERMO_PLOTS = {
 }
 
 
-def thermo_figure(folder: Path, name: str, atoms: int, csv: str | None) -> dict[str, Any]:
+def thermo_table(run: Simulation) -> Table:
+    """Return the thermodynamic log of a run: ours, or what its engine has written so far."""
+    folder = job_folder(run.job)
+    if run.job.is_final and (folder / THERMO_FILE).is_file():
+        return read_table(folder / THERMO_FILE)
+    return ENGINES[run.engine].table(folder, settings_from_mapping(run.settings))
+
+
+def thermo_response(run: Simulation, name: str) -> HttpResponse | FileResponse:
+    """Return the thermodynamic log as a download of that name.
+
+    Raises:
+        Http404: there is none (yet).
+    """
+    path = file_path(run.job, THERMO_FILE)
+    if path is not None:
+        return FileResponse(path.open("rb"), as_attachment=True, filename=name)
+    table = thermo_table(run)
+    if not len(table):
+        raise Http404(_("The run has no thermodynamic log yet."))
+    rows = zip(*table.columns.values(), strict=True)
+    text = "\n".join(",".join(row) for row in (table.columns, *rows)) + "\n"
+    response = HttpResponse(text, content_type="text/csv; charset=utf-8")
+    response["Content-Disposition"] = f'attachment; filename="{name}"'
+    return response
+
+
+def thermo_figure(table: Table, name: str, atoms: int, csv: str | None) -> dict[str, Any]:
     """Return one figure of the thermodynamic log against time.
 
     Args:
-        folder: of the run.
+        table: of the run.
         name: a key of `THERMO_PLOTS`.
         atoms: how many the run has.
         csv: address of the whole table.
     """
     plot = THERMO_PLOTS[name]
-    table = read_table(folder / THERMO_FILE)
     times = table.numbers("time_ps")
     curves = [_values(plot, table, series, atoms) for series in plot.series]
     traces = [

@@ -110,7 +110,9 @@ class TrainingForm(forms.Form):
     family = forms.ChoiceField(
         label=gettext_lazy("Trained by"),
         initial="hdnnp",
-        help_text=gettext_lazy("Ours and n2p2 make the same kind of potential, aenet makes its own; ours is fastest."),
+        help_text=gettext_lazy(
+            "Ours and n2p2 make the same kind of potential, aenet makes its own; ours is fastest."
+        ),
     )
 
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:

@@ -35,6 +35,12 @@ class PotentialUploadSerializer(serializers.Serializer):
         required=False,
         help_text="dataset versions to guess the units from and to judge it by",
     )
+    lammps_lines = serializers.CharField(
+        required=False, help_text="pair_style and pair_coeff of a potential that only LAMMPS runs"
+    )
+    lammps_elements = serializers.CharField(
+        required=False, help_text="of LAMMPS' atom types, where the lines don't say them"
+    )
     source = serializers.CharField(required=False, help_text="a DOI or an address")
     not_for = serializers.CharField(required=False)
     licence = serializers.ChoiceField(Licence.values, required=False)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
-from django.core.files.uploadedfile import UploadedFile
+from django.core.files.uploadedfile import SimpleUploadedFile, UploadedFile
 from django.utils.datastructures import MultiValueDict
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,6 +20,7 @@ from labs.exceptions import Refused
 from labs.models import Visibility
 from mlmd.errors import InvalidInput
 from mlmd.formats.source import safe_name
+from mlmd.lammps import PAIR_FILE, read_pair_lines
 from potentials.choices import VersionField
 from potentials.families.reading import Recognised, recognise
 from potentials.references import MOST_LETTERS, source_cleaned
@@ -134,6 +136,23 @@ class UploadForm(forms.Form):
     visibility = forms.ChoiceField(
         label=gettext_lazy("Visibility"), choices=Visibility.choices, initial=Visibility.LAB
     )
+    lammps_lines = forms.CharField(
+        label=gettext_lazy("Lines for LAMMPS"),
+        required=False,
+        max_length=100_000,
+        widget=forms.Textarea({"rows": 3, "data-expert": "true", "spellcheck": "false"}),
+        help_text=gettext_lazy(
+            "pair_style and pair_coeff, units metal, of a potential that only LAMMPS runs; the files "
+            "that they name go above."
+        ),
+    )
+    lammps_elements = forms.CharField(
+        label=gettext_lazy("Elements of LAMMPS' atom types"),
+        required=False,
+        max_length=400,
+        widget=forms.TextInput({"data-expert": "true", "placeholder": "Si O"}),
+        help_text=gettext_lazy("In their order, where pair_coeff doesn't end with them."),
+    )
     description = forms.CharField(
         label=gettext_lazy("Description"),
         required=False,
@@ -157,9 +176,28 @@ class UploadForm(forms.Form):
         except Refused as error:
             raise ValidationError(str(error)) from error
 
+    def clean_lammps_elements(self) -> tuple[str, ...]:
+        return tuple(re.split(r"[\s,;]+", self.cleaned_data["lammps_elements"].strip()))
+
+    def _lines_file(self, values: dict[str, Any]) -> list[UploadedFile]:
+        """Return the lines for LAMMPS as the file that keeps them; none where nothing was typed."""
+        text = values.get("lammps_lines", "").strip()
+        if not text:
+            return []
+        try:
+            found = read_pair_lines(
+                text, elements=[name for name in values.get("lammps_elements", ()) if name]
+            )
+        except InvalidInput as error:
+            self.add_error("lammps_lines", str(error))
+            return []
+        return [SimpleUploadedFile(PAIR_FILE, found.text.encode())]
+
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        sent = [*values.get("files", ()), *values.get("folder", ())]
+        sent = [*values.get("files", ()), *values.get("folder", ()), *self._lines_file(values)]
+        if "lammps_lines" in self.errors:
+            return values
         if not sent:
             self.add_error("files", _("Choose the potential's files."))
             return values

@@ -83,10 +83,37 @@ def read_log(run_dir: str | Path, settings: MDSettings) -> LammpsLog:
         return parse_log(stream, settings)
 
 
-def parse_log(lines: Iterable[str], settings: MDSettings) -> LammpsLog:
-    """Return what the lines of a log say; a last line without its end is left out."""
+def read_log_end(run_dir: str | Path, settings: MDSettings, size: int = 65536) -> LammpsLog:
+    """Read the last rows of a log, however long it is; of which stage they are isn't known.
+
+    Args:
+        run_dir: with `mlmd.lammps.deck.LOG_FILE`.
+        settings: of the run.
+        size: how many bytes of its end.
+    """
+    path = Path(run_dir) / LOG_FILE
+    if not path.is_file():
+        return LammpsLog()
+    with path.open("rb") as stream:
+        start = max(0, path.stat().st_size - size)
+        stream.seek(start)
+        if start:
+            stream.readline()  # the rest of a line
+        text = stream.read().decode("utf-8", "replace")
+    return parse_log(text.splitlines(keepends=True), settings, THERMO if start else ())
+
+
+def parse_log(
+    lines: Iterable[str], settings: MDSettings, columns: tuple[str, ...] = ()
+) -> LammpsLog:
+    """Return what the lines of a log say; a last line without its end is left out.
+
+    Args:
+        lines: of the log.
+        settings: of the run.
+        columns: of the table that the lines begin in the middle of; empty for a whole log.
+    """
     log, stage = LammpsLog(), 0
-    columns: tuple[str, ...] = ()
     for line in lines:
         if not line.endswith("\n"):
             break

@@ -43,9 +43,8 @@ from potentials.services.simulations import (
     simulation_start,
     simulation_structure_save,
 )
-from potentials.simulation_plots import THERMO_FILE
+from potentials.simulation_plots import THERMO_FILE, thermo_response
 from potentials.trajectories import TrajectoryRequest, trajectory_lines
-from potentials.views.common import job_file
 
 EXAMPLE = OpenApiExample(
     "10 ps at 300 K",
@@ -124,8 +123,8 @@ class SimulationViewSet(RunViewSet):
         summary="Temperature, energies, pressure, density", responses={(200, "text/csv"): CSV}
     )
     @action(detail=True)
-    def thermo(self, request: Request, public_id: str) -> FileResponse:
-        return job_file(self.get_object().job, THERMO_FILE, THERMO_FILE)
+    def thermo(self, request: Request, public_id: str) -> HttpResponse | FileResponse:
+        return thermo_response(self.get_object(), THERMO_FILE)
 
     @extend_schema(
         operation_id="simulations_table",

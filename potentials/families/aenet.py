@@ -21,7 +21,7 @@ from mlmd.aenet.settings import EPOCHS, AenetSettings, FunctionKind, settings_fr
 from mlmd.aenet.writing import Form, network_bytes
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.training import Effort
-from mlmd.lammps.pair_styles import aenet_style
+from mlmd.lammps.pair_styles import PairStyle, aenet_style
 from mlmd.launch import Launch
 from potentials.families.base import Card, Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp_files import example_files
@@ -130,8 +130,15 @@ def _read_curve(folder: Path) -> Curve:
     return Curve(curve.epoch, (MEV * curve.energy_train, MEV * curve.energy_test), (none, none))
 
 
+def _style(found: Facts, _: Mapping[str, bytes]) -> PairStyle:
+    return aenet_style(found.elements, [file_name(element) for element in found.elements])
+
+
 AENET = Family(
     name="aenet",
+    pair_style=_style,
+    lammps_package="aenet-lammps",
+    lammps_cost=2500e-6,
     title=_("Neural network of aenet"),
     short_title="aenet",
     settings=AenetSettings,

@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from numpy.typing import NDArray
 
 from mlmd.frame import Frame
+from mlmd.lammps.pair_styles import PairStyle
 from mlmd.launch import Launch
 
 
@@ -51,6 +52,7 @@ class Card:
         not_for: what it must not be used for; may be empty.
         citation: what to cite for it; may be empty.
         source: address that it comes from, where it was made elsewhere; may be empty.
+        lines: for LAMMPS, where the potential came with its own; may be empty.
     """
 
     name: str
@@ -65,6 +67,7 @@ class Card:
     not_for: str
     citation: str = ""
     source: str = ""
+    lines: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,14 +125,38 @@ class Curve:
     force: tuple[NDArray[np.float64], NDArray[np.float64]]
 
 
-@dataclass(frozen=True)
-class Family:
-    """A family of potentials and a program that trains it: set up, run, read, handed out.
+@dataclass(frozen=True, kw_only=True)
+class CatalogFamily:
+    """A family of potentials as the catalog knows it: shown, handed out, used.
 
     Args:
         name: key in the registry and in rows.
         title: for people.
         short_title: the same, for a column of a table.
+        companions: files that go into the download beside the potential's own.
+        lammps_lines: the lines of a LAMMPS input, units metal; empty where LAMMPS can't.
+        pair_style: (facts, files) → how a deck names the potential; None where LAMMPS can't.
+        lammps_package: that LAMMPS needs to be built with; empty for what every LAMMPS has.
+        lammps_cost: of an atom and step in LAMMPS on one core, s; roughly.
+        evaluated: whether our own engine knows it.
+    """
+
+    name: str
+    title: str | Promise
+    short_title: str
+    companions: Callable[[Card], Mapping[str, bytes]]
+    lammps_lines: Callable[[Card], str]
+    pair_style: Callable[[Facts, Mapping[str, bytes]], PairStyle] | None = None
+    lammps_package: str = ""
+    lammps_cost: float = 300e-6
+    evaluated: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(CatalogFamily):
+    """A family of potentials and a program that trains it: set up, run, read, handed out.
+
+    Args:
         settings: frozen dataclass whose fields describe themselves (`mlmd.settings`).
         presets: effort ("quick", …) → the settings that it decides, as JSON.
         long_texts: settings that are several lines of text.
@@ -138,8 +165,6 @@ class Family:
         estimate_seconds: (settings, frames, atoms, elements, cores) → s.
         prepare: (input, empty run directory) → what to launch.
         collect: run directory → outcome.
-        companions: files that go into the download beside the potential's own.
-        lammps_lines: the lines of a LAMMPS input, units metal; empty where LAMMPS can't.
         read_curve: run directory → errors after every epoch so far.
         engine: the program that trains, for people who choose one.
         codes: what a cluster needs recipes for.
@@ -149,9 +174,6 @@ class Family:
             None where only preparing tells.
     """
 
-    name: str
-    title: str | Promise
-    short_title: str
     settings: type
     presets: Mapping[str, Mapping[str, Any]]
     long_texts: tuple[str, ...]
@@ -160,8 +182,6 @@ class Family:
     estimate_seconds: Callable[[Any, int, int, int, int], float]
     prepare: Callable[[TrainingInput, Path], Launch]
     collect: Callable[[Path], Outcome]
-    companions: Callable[[Card], Mapping[str, bytes]]
-    lammps_lines: Callable[[Card], str]
     read_curve: Callable[[Path], Curve]
     engine: str | Promise
     codes: tuple[str, ...] = ("mlmd",)

@@ -25,6 +25,7 @@ from mlmd.hdnnp.training import (
     preset,
     settings_from,
 )
+from mlmd.lammps import PairStyle, hdnnp_style
 from mlmd.launch import Launch
 from potentials.families.base import Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp_files import companions, pair_lines
@@ -110,8 +111,14 @@ def _read_curve(folder: Path) -> Curve:
     )
 
 
+def _style(found: Facts, _: Mapping[str, bytes]) -> PairStyle:
+    return hdnnp_style(found.elements, found.cutoff_radius, found.length_unit, found.energy_unit)
+
+
 HDNNP = Family(
     name="hdnnp",
+    pair_style=_style,
+    lammps_package="ML-HDNNP",
     title=_("Neural network, Behler–Parrinello"),
     short_title="HDNNP",
     settings=TrainingSettings,

@@ -45,7 +45,7 @@ def example_files(
     """
     texts = {
         "README.txt": _readme(card, lines, package, programs),
-        "in.lammps": _lammps_input(card, lines),
+        "in.lammps": lammps_input(card, lines),
         "ase_example.py": _ase_example(card),
     }
     return {name: text.encode() for name, text in texts.items()}
@@ -86,8 +86,9 @@ sha256sum -c SHA256SUMS checks the files.
 """
 
 
-def _lammps_input(card: Card, lines: tuple[str, ...]) -> str:
-    style, coefficients = lines
+def lammps_input(card: Card, lines: tuple[str, ...]) -> str:
+    """Return an example of a deck with these pair lines."""
+    pairs = "\n".join(lines)
     masses = "\n".join(
         f"mass {number} {atomic_masses[atomic_numbers[symbol]]:.6g}  # {symbol}"
         for number, symbol in enumerate(card.facts.elements, start=1)
@@ -101,8 +102,7 @@ atom_style atomic
 read_data structure.data
 {masses}
 
-{style}
-{coefficients}
+{pairs}
 
 timestep 0.001
 neighbor 1.0 bin

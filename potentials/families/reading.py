@@ -10,12 +10,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from labs.exceptions import Refused
 from mlmd.aenet.files import load_aenet
 from mlmd.hdnnp.files import INPUT, SCALING, UNITS, AssumedUnits, load_potential
-from potentials.families import aenet
+from mlmd.lammps import PAIR_FILE
+from potentials.families import aenet, lammps
 from potentials.families.base import Facts
 from potentials.families.hdnnp import facts
 
@@ -32,6 +35,7 @@ class Reader:
         facts: folder → what the files say; raises `mlmd.errors.InvalidInput`.
         says_units: whether the files mean one unit only.
         stored: (folder, files) → the files as the catalog keeps them.
+        lacking: what to say where a needed file is missing; empty for the usual words.
     """
 
     family: str
@@ -41,6 +45,7 @@ class Reader:
     facts: Callable[[Path], Facts]
     says_units: bool
     stored: Callable[[Path, Mapping[str, bytes]], Mapping[str, bytes]] = lambda _, files: files
+    lacking: str | Promise = ""
 
 
 @dataclass(frozen=True)
@@ -68,6 +73,13 @@ def _network_facts(folder: Path) -> Facts:
         return facts(load_potential(folder))
 
 
+# What files of LAMMPS' potentials are called; the lines beside them name those that are needed.
+_LAMMPS_NAMES = (
+    r"pair\.lammps|[\w+-][\w.+-]*\.(?:sw|tersoff|eam|alloy|fs|cdeam|adp|meam|comb3?|vashishta|edip|bop|"
+    r"reaxff|ffield|airebo|rebo|lcbop|snapcoeff|snapparam|yace|almtp|mtp|pod|table|gw|poly|threebody|zbl|"
+    r"ilp|kc|library)(?:\.\w+)?"
+)
+
 READERS = (
     Reader(
         family="hdnnp",
@@ -85,6 +97,18 @@ READERS = (
         facts=lambda folder: aenet.facts(load_aenet(folder)),
         says_units=True,
         stored=lambda folder, _: aenet.catalog_files(folder),
+    ),
+    Reader(
+        family="lammps",
+        program="LAMMPS",
+        names=re.compile(_LAMMPS_NAMES),
+        needed=frozenset({PAIR_FILE}),
+        lacking=gettext_lazy(
+            "These are files of LAMMPS: write the lines pair_style and pair_coeff that name them under "
+            "“More about it”, or bring the lines in a file pair.lammps."
+        ),
+        facts=lammps.facts_of_folder,
+        says_units=True,
     ),
 )
 
@@ -147,7 +171,10 @@ def _reader(files: Mapping[str, bytes]) -> Reader:
             % {"programs": programs}
         )
     (reader,) = readers.values()
-    if missing := reader.needed - set(files):
+    missing = reader.needed - set(files)
+    if missing and reader.lacking:
+        raise Refused(str(reader.lacking))
+    if missing:
         raise Refused(
             _("The potential lacks %(names)s, which %(program)s writes beside the others.")
             % {"names": ", ".join(sorted(missing)), "program": reader.program}

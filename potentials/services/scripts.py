@@ -8,11 +8,9 @@ from typing import Any
 from jobs.resources import asking
 from jobs.script_preview import ScriptPreview, script_preview
 from labs.models import Lab
-from mlmd.launch import Resources
-from mlmd.md.launching import launch_of
 from potentials.data_facts import data_facts
 from potentials.estimates import simulation_seconds, simulation_walltime, training_walltime
-from potentials.families import FAMILIES
+from potentials.families import CATALOG, FAMILIES
 from potentials.services import simulations, trainings
 from potentials.services.simulations import SimulationRequest
 from potentials.services.trainings import TrainingRequest, cores_of_family
@@ -59,18 +57,39 @@ def simulation_script(*, lab: Lab, request: SimulationRequest) -> ScriptPreview:
         mlmd.errors.InvalidInput: the cluster can't start the program.
     """
     a, b, c = request.repeats
+    engine = request.program
     seconds = simulation_seconds(
         request.potential,
         request.structure.n_atoms * a * b * c,
         request.settings.total_steps,
         request.threads,
+        engine,
     )
-    usual = Resources(threads=request.threads, walltime_s=simulation_walltime(seconds))
+    usual = engine.cores(request.threads, simulation_walltime(seconds))
     asked = request.asked.over(usual)
     return script_preview(
         lab=lab,
         kind=simulations.KIND,
         cluster=request.cluster,
         asked=asked,
-        launch=asking(launch_of(usual), asked),
+        launch=asking(engine.launch_of(usual), asked),
     )
+
+
+def simulation_deck(request: SimulationRequest) -> str:
+    """Return what the engine of an MD run will read; empty for engines without such.
+
+    Raises:
+        mlmd.errors.InvalidInput: settings, structure and potential don't fit together.
+    """
+    engine = request.program
+    if engine.refusal(CATALOG[request.potential.family]):
+        return ""
+    run = simulations.run_input(
+        potential=request.potential,
+        structure=request.structure,
+        repeats=request.repeats,
+        settings=request.settings,
+        resources=engine.cores(request.threads, request.asked.walltime_s or 3600),
+    )
+    return engine.deck(run)

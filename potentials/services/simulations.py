@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,9 +24,12 @@ from labs.exceptions import Refused
 from labs.models import Lab
 from labs.selectors import may_create
 from mlmd.launch import Launch, Resources
-from mlmd.md import MDSettings, MDSpec, RunStatus, collect, prepare, settings_from_mapping
+from mlmd.md import MDSettings, RunStatus, collect, settings_from_mapping
 from mlmd.runs import to_jsonable
+from potentials.cards import facts_of
+from potentials.engines import ENGINES, Engine, RunInput, problem_words, usual_engine
 from potentials.estimates import simulation_seconds, simulation_walltime
+from potentials.families import CATALOG
 from potentials.models import Potential, Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.trajectories import frame_atoms, open_trajectory
@@ -52,6 +54,7 @@ class SimulationRequest:
         parent: the run whose settings these started from.
         asked: what an expert chose of the cluster.
         batch: the runs that it is started together with.
+        engine: key of the registry; empty for our own, where it knows the potential.
     """
 
     name: str
@@ -65,6 +68,23 @@ class SimulationRequest:
     parent: Simulation | None = None
     asked: Asked = NOTHING_ASKED
     batch: Batch | None = None
+    engine: str = ""
+
+    @property
+    def program(self) -> Engine:
+        """The engine that is asked for.
+
+        Raises:
+            Refused: there is none of that name.
+        """
+        if not self.engine:
+            return usual_engine(CATALOG[self.potential.family])
+        if self.engine not in ENGINES:
+            raise Refused(
+                _("There is no engine “%(name)s”; known are %(known)s.")
+                % {"name": self.engine, "known": ", ".join(ENGINES)}
+            )
+        return ENGINES[self.engine]
 
 
 @transaction.atomic
@@ -74,7 +94,8 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
     Raises:
         PermissionDenied: the person may not add to the lab.
         Refused: no name, elements that the potential doesn't know, a cell that can't be
-            repeated, or too many atoms.
+            repeated, too many atoms, or an engine that the cluster lacks or that doesn't know the
+            potential.
         mlmd.errors.InvalidInput: the settings don't fit together.
     """
     if not may_create(owner, lab):
@@ -85,7 +106,12 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
     _check_visible(owner, request)
     settings = settings_from_mapping(to_jsonable(request.settings))
     count = _check_structure(request)
-    seconds = simulation_seconds(request.potential, count, settings.total_steps, request.threads)
+    engine = request.program
+    if problem := problem_words(engine, CATALOG[request.potential.family], request.cluster):
+        raise Refused(problem)
+    seconds = simulation_seconds(
+        request.potential, count, settings.total_steps, request.threads, engine
+    )
     job = job_create(
         owner=owner,
         lab=lab,
@@ -95,11 +121,10 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
             "potential": str(request.potential.public_id),
             "structure": str(request.structure.public_id),
             "steps": settings.total_steps,
+            "engine": engine.name,
         },
         cluster=request.cluster,
-        resources=request.asked.over(
-            Resources(threads=request.threads, walltime_s=simulation_walltime(seconds))
-        ),
+        resources=request.asked.over(engine.cores(request.threads, simulation_walltime(seconds))),
         visibility=request.visibility,
         parent=request.parent.job if request.parent else None,
         batch=request.batch,
@@ -116,6 +141,7 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
         repeats=list(request.repeats),
         atom_count=count,
         formula=request.structure.formula,
+        engine=engine.name,
         settings=to_jsonable(settings),
         parent=request.parent,
     )
@@ -125,16 +151,33 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
 
 def simulation_prepare(*, simulation: Simulation, folder: Path) -> Launch:
     """Write structure, potential and settings of a run into an empty folder."""
-    with tempfile.TemporaryDirectory(prefix="mlmd-potential-") as scratch:
-        for file in simulation.potential.files.all():
-            (Path(scratch) / file.name).write_bytes(bytes(file.content))
-        spec = MDSpec(
-            settings=settings_from_mapping(simulation.settings),
-            atoms=repeated(structure_atoms(simulation.structure), simulation.repeats),
-            potential=scratch,
-            resources=resources_of(simulation.job),
-        )
-        return prepare(spec, folder)
+    run = run_input(
+        potential=simulation.potential,
+        structure=simulation.structure,
+        repeats=simulation.repeats,
+        settings=settings_from_mapping(simulation.settings),
+        resources=resources_of(simulation.job),
+    )
+    return ENGINES[simulation.engine].prepare(run, folder)
+
+
+def run_input(
+    *,
+    potential: Potential,
+    structure: Structure,
+    repeats: Any,
+    settings: MDSettings,
+    resources: Resources,
+) -> RunInput:
+    """Return what an engine prepares a run from."""
+    return RunInput(
+        settings=settings,
+        atoms=repeated(structure_atoms(structure), repeats),
+        family=CATALOG[potential.family],
+        facts=facts_of(potential),
+        files={file.name: bytes(file.content) for file in potential.files.all()},
+        resources=resources,
+    )
 
 
 @transaction.atomic

@@ -38,6 +38,7 @@ from mlmd.validation import (
     report_to_json,
     settings_from_mapping,
 )
+from potentials.families import CATALOG
 from potentials.models import Potential, Validation
 
 log = logging.getLogger(__name__)
@@ -75,13 +76,18 @@ def validation_start(*, potential: Potential, actor: Any, request: ValidationReq
 
     Raises:
         PermissionDenied: the person may not change the potential.
-        Refused: a validation of it is on its way already, or the lab is at a limit.
+        Refused: a validation of it is on its way already, the lab is at a limit, or only another
+            program knows the potential.
         mlmd.errors.InvalidInput: settings that don't fit together.
     """
     if not Potential.objects.editable_by(actor).filter(pk=potential.pk).exists():
         raise PermissionDenied(_("Only the owner and the lab's managers validate this potential."))
     if potential.validations.filter(job__state__in=ACTIVE).exists():
         raise Refused(_("A validation of this potential is on its way; wait or cancel it first."))
+    if not CATALOG[potential.family].evaluated:
+        raise Refused(
+            _("Our own engine doesn't know potentials of this kind: it can't check them.")
+        )
     check_settings(request.settings)
     fitted = request.versions is None
     versions = list(potential.versions.all()) if fitted else list(request.versions or ())
@@ -111,7 +117,7 @@ def validation_start_by_itself(
 
     Nothing that stands in the way of the validation stands in the way of the potential.
     """
-    if not site_settings.MLMD_VALIDATE:
+    if not site_settings.MLMD_VALIDATE or not CATALOG[potential.family].evaluated:
         return None
     try:
         with transaction.atomic():

@@ -21,7 +21,7 @@ from labs.exceptions import Refused
 from labs.selectors import may_create
 from labs.settings_forms import settings_rows
 from potentials import cards
-from potentials.families import FAMILIES
+from potentials.families import CATALOG, FAMILIES, Family
 from potentials.models import Potential
 from potentials.potential_forms import CardForm, CatalogForm
 from potentials.selectors import (
@@ -51,7 +51,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
         "catalog_is_empty": not page.paginator.count and not request.GET,
         "may_create": may_create(request.user, request.lab),
         "clear_label": _("Clear filters"),
-        "family_titles": {name: family.short_title for name, family in FAMILIES.items()},
+        "family_titles": {name: family.short_title for name, family in CATALOG.items()},
     }
     return render(request, "potentials/list.html", context)
 
@@ -60,7 +60,7 @@ def potential_list(request: HttpRequest) -> HttpResponse:
 def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
     row = get_object_or_404(potentials_visible_to(request.user), public_id=public_id)
     may_edit = Potential.objects.editable_by(request.user).filter(pk=row.pk).exists()
-    family = FAMILIES[row.family]
+    family = CATALOG[row.family]
     trainer = FAMILIES[row.training.family] if row.training else family
     simulations = simulations_visible_to(request.user).filter(potential=row)
     versions = versions_of(row, request.user)
@@ -82,7 +82,10 @@ def potential_detail(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "element_errors": cards.element_errors(row),
         "kind_errors": cards.kind_errors(row),
         "excluded": row.validation.get("excluded", []),
-        "settings_rows": settings_rows(trainer.settings, row.settings),
+        "settings_rows": (
+            settings_rows(trainer.settings, row.settings) if isinstance(trainer, Family) else []
+        ),
+        "family": family,
         "pair_lines": cards.pair_lines(row),
         "simulations": simulations.defer("settings", "result")[:10],
         "versions": versions if len(versions) > 1 else [],

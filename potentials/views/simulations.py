@@ -18,8 +18,10 @@ from jobs.files import job_folder
 from labs.exceptions import Refused
 from labs.settings_forms import settings_rows, wrong_labels
 from mlmd.errors import MlmdError
+from mlmd.lammps.deck import INPUT_FILE, LOG_FILE
 from mlmd.md import Ensemble, MDSettings
 from potentials import observations
+from potentials.engines import ENGINES
 from potentials.estimates import simulation_plan
 from potentials.models import Simulation
 from potentials.names import file_stem
@@ -27,7 +29,7 @@ from potentials.player import player_payload
 from potentials.run_words import extrapolation_words, run_warnings, summary_rows
 from potentials.selectors import potentials_visible_to, simulations_visible_to
 from potentials.services.batches import simulations_start
-from potentials.services.scripts import simulation_script
+from potentials.services.scripts import simulation_deck, simulation_script
 from potentials.services.simulations import (
     simulation_delete,
     simulation_start,
@@ -40,9 +42,16 @@ from potentials.simulation_forms import (
     StageFormSet,
     simulation_initial,
 )
-from potentials.simulation_plots import THERMO_FILE, THERMO_PLOTS, thermo_figure
+from potentials.simulation_plots import (
+    THERMO_PLOTS,
+    thermo_figure,
+    thermo_response,
+    thermo_table,
+)
 from potentials.trajectories import TrajectoryRequest, open_trajectory, trajectory_lines
 from potentials.views.common import job_file, live, run_context
+
+ENGINE_FILES = {"input": INPUT_FILE, "lammps-log": LOG_FILE}  # of LAMMPS
 
 
 @require_http_methods(["GET", "POST"])
@@ -85,7 +94,7 @@ def simulate(request: HttpRequest) -> HttpResponse:
 def simulate_preview(request: HttpRequest) -> HttpResponse:
     form = SimulationForm(request.POST, user=request.user)
     stages = StageFormSet(request.POST, prefix="stages")
-    plan, script, problem = None, None, ""
+    plan, script, deck, problem = None, None, "", ""
     valid = form.is_valid()
     if not valid or not stages.is_valid():
         problem = _("Needs another look: %(fields)s.") % {
@@ -100,13 +109,15 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
                 repeats=values["repeats"],
                 settings=form.settings(stages),
                 threads=values["threads"],
+                engine=form.chosen_engine(),
             )
             asked = form.request(stages, None)
             if asked is not None and request.lab is not None:
                 script = simulation_script(lab=request.lab, request=asked)
+                deck = simulation_deck(asked)
         except (Refused, MlmdError) as error:
             problem = str(error)
-    context = {"plan": plan, "script": script, "problem": problem}
+    context = {"plan": plan, "script": script, "deck": deck, "problem": problem}
     return render(request, "potentials/_simulation_preview.html", context)
 
 
@@ -161,7 +172,7 @@ def simulation_plot(request: HttpRequest, public_id: UUID, name: str) -> HttpRes
     folder = job_folder(row.job)
     if name in THERMO_PLOTS:
         csv = reverse("potentials:simulation-file", args=[row.public_id, "thermo"])
-        return JsonResponse(thermo_figure(folder, name, row.atom_count, csv))
+        return JsonResponse(thermo_figure(thermo_table(row), name, row.atom_count, csv))
     if name in observations.FIGURES:
         csv = reverse("potentials:simulation-file", args=[row.public_id, name])
         return JsonResponse(observations.FIGURES[name](folder, csv))
@@ -180,7 +191,9 @@ def simulation_file(request: HttpRequest, public_id: UUID, name: str) -> HttpRes
         return _attachment(text, f"{stem}-settings.json", "application/json")
     if name == "log":
         return job_file(row.job, "job.log", f"{stem}.log")
-    return job_file(row.job, THERMO_FILE, f"{stem}-thermo.csv")
+    if name in ENGINE_FILES:
+        return job_file(row.job, ENGINE_FILES[name], f"{stem}-{ENGINE_FILES[name]}")
+    return thermo_response(row, f"{stem}-thermo.csv")
 
 
 @require_GET
@@ -297,6 +310,7 @@ def _provenance(row: Simulation) -> list[dict[str, Any]]:
             "copy": row.structure_hash,
         },
         {"label": _("Atoms"), "value": f"{row.atom_count} ({repeats})"},
+        {"label": _("Engine"), "value": ENGINES[row.engine].title},
         {"label": _("Cluster"), "value": row.job.cluster.name},
     ]
     if row.parent_id and row.parent:
@@ -308,7 +322,7 @@ def _provenance(row: Simulation) -> list[dict[str, Any]]:
 def _downloads(row: Simulation) -> list[dict[str, Any]]:
     folder = job_folder(row.job)
     items = []
-    if (folder / THERMO_FILE).is_file():
+    if len(thermo_table(row)):
         items.append(_download(row, "thermo", _("Thermodynamic log, CSV")))
     items += [
         _download(row, name, _("%(title)s, CSV") % {"title": title})
@@ -322,6 +336,9 @@ def _downloads(row: Simulation) -> list[dict[str, Any]]:
         ):
             url = reverse("potentials:trajectory", args=[row.public_id, kind])
             items.append({"label": label, "url": url, "size": None, "note": "?stride=10"})
+    for name, label in (("input", _("Input of LAMMPS")), ("lammps-log", _("Log of LAMMPS"))):
+        if (folder / ENGINE_FILES[name]).is_file():
+            items.append(_download(row, name, label))
     if (folder / "job.log").is_file():
         items.append(_download(row, "log", _("Log")))
     return [*items, _download(row, "settings", _("Settings, JSON"))]

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 
 import pytest
 
 from jobs.clusters import run_folder
 from jobs.files import tail
+from jobs.kinds import kind_of, register
 from jobs.live import refresh
 from jobs.models import Job
 from jobs.transports import RemoteFile
 from jobs.transports.local import LocalTransport
+from mlmd.errors import InvalidInput
 from tests.jobs.factories import make_job
 
 
@@ -102,3 +105,20 @@ def test_a_live_file_that_vanishes_is_no_trouble(job, far, settings):
     (far / "thermo.csv").unlink()
     refresh([job], files, LocalTransport())
     assert not (settings.JOBS_DIR / str(job.public_id) / "thermo.csv").exists()
+
+
+def test_a_kind_reads_progress_where_its_program_writes_none(job, far, monkeypatch):
+    def read(job, folder):
+        words = (folder / "thermo.csv").read_text()
+        if words == "damaged":
+            raise InvalidInput("thermo.csv", words, "a number")
+        return {"fraction": float(words), "message": f"{words} of 1", "eta_s": None}
+
+    register(replace(kind_of(job.kind), progress=read))
+    try:
+        for words in ("0.25", "damaged"):
+            (far / "thermo.csv").write_text(words)
+            refresh([job], listed(far), LocalTransport())
+            assert Job.objects.get(pk=job.pk).progress["fraction"] == 0.25
+    finally:
+        register(replace(kind_of(job.kind), progress=None))

@@ -98,6 +98,20 @@ def test_what_the_shell_says_about_times_is_read(times, seconds):
     assert parse_exit(json.dumps(content).encode()).cpu_s == seconds
 
 
+@pytest.mark.parametrize(
+    ("cause", "code", "read"),
+    [
+        ("failed", 124, "time"),
+        ("failed", 2, "failed"),
+        ("ok", 0, "ok"),
+        ("stopped", 143, "stopped"),
+    ],
+)
+def test_a_program_that_ends_because_its_time_is_over_met_its_time_limit(cause, code, read):
+    content = {"code": code, "cause": cause, "step": 1, "started": 1, "ended": 2}
+    assert parse_exit(json.dumps(content).encode()).cause == read
+
+
 def test_usage_outlives_the_run(owner, lab, cluster):
     ended(owner, lab).delete()
     assert Usage.objects.get().job is None
