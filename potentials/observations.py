@@ -19,6 +19,7 @@ from potentials.run_json import json_or_none
 
 TITLES: dict[str, str | Promise] = {
     "rdf": gettext_lazy("Radial distribution function"),
+    "sq": gettext_lazy("Structure factor"),
     "msd": gettext_lazy("Mean squared displacement"),
     "coordination": gettext_lazy("Coordination numbers"),
 }
@@ -47,6 +48,34 @@ def radial_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
     )
     alt = _("%(words)s; mean of %(frames)s frames of the last stage, steps %(from)s to %(to)s.") % {
         "words": words or _("No peak"),
+        "frames": found["frames"],
+        "from": found["from_step"],
+        "to": found["to_step"],
+    }
+    return plots.figure(traces, *titles, alt, csv=csv_url)
+
+
+def scattering_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
+    """Return S(q) of each pair of elements and of all atoms alike."""
+    titles = ("q / Å⁻¹", "S(q)")
+    found = json_or_none(folder / "sq.json")
+    if found is None:
+        words = _("Nothing to show yet; a cell that isn't periodic in all directions has no S(q).")
+        return plots.figure([], *titles, words)
+    q = found["wave_numbers"]
+    traces = [
+        plots.line(q, values, "–".join(pair))
+        for pair, values in zip(found["pairs"], found["partial"], strict=True)
+    ]
+    if len(traces) > 1:
+        traces.append(plots.line(q, found["total"], _("all")))
+    highest = max(zip(found["total"], q, strict=True), default=(0.0, 0.0))
+    alt = _(
+        "All atoms alike: highest at %(q).2f Å⁻¹, S = %(s).2f; mean of %(frames)s frames of the "
+        "last stage, steps %(from)s to %(to)s. Partials after Faber and Ziman."
+    ) % {
+        "q": highest[1],
+        "s": highest[0],
         "frames": found["frames"],
         "from": found["from_step"],
         "to": found["to_step"],
@@ -143,6 +172,15 @@ def radial_table(folder: Path) -> str:
     return _csv(head, zip(*columns, strict=True))
 
 
+def scattering_table(folder: Path) -> str:
+    """Return partial structure factors and the total as CSV."""
+    found = _required(folder / "sq.json")
+    names = ["-".join(pair) for pair in found["pairs"]]
+    head = ["q_per_a", *(f"s_{name}" for name in names), "s_all", "vectors"]
+    columns = [found["wave_numbers"], *found["partial"], found["total"], found["vectors"]]
+    return _csv(head, zip(*columns, strict=True))
+
+
 def displacement_table(folder: Path) -> str:
     """Return the mean squared displacement of all elements as CSV."""
     motion = _required(folder / "msd.json")
@@ -183,11 +221,13 @@ def _csv(head: list[str], rows: Iterable[Iterable[Any]]) -> str:
 
 FIGURES: dict[str, Callable[[Path, str | None], dict[str, Any]]] = {
     "rdf": radial_figure,
+    "sq": scattering_figure,
     "msd": displacement_figure,
     "coordination": coordination_figure,
 }
 TABLES: dict[str, Callable[[Path], str]] = {
     "rdf": radial_table,
+    "sq": scattering_table,
     "msd": displacement_table,
     "coordination": coordination_table,
 }

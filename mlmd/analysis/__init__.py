@@ -19,6 +19,11 @@ from mlmd.analysis.radial import (
     first_peak,
     radial_distribution,
 )
+from mlmd.analysis.scattering import (
+    StructureFactor,
+    StructureFactorAccumulator,
+    structure_factor,
+)
 
 __all__ = [
     "CoordinationDistribution",
@@ -28,10 +33,13 @@ __all__ = [
     "RadialAccumulator",
     "RadialDistribution",
     "RadialPeak",
+    "StructureFactor",
+    "StructureFactorAccumulator",
     "coordination_numbers",
     "diffusion_coefficient",
     "first_peak",
     "hull_energies",
     "mean_squared_displacement",
     "radial_distribution",
+    "structure_factor",
 ]

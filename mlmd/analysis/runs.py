@@ -21,12 +21,14 @@ from mlmd.analysis.diffusion import (
     split_segments,
 )
 from mlmd.analysis.radial import RadialAccumulator, RadialDistribution
+from mlmd.analysis.scattering import StructureFactor, StructureFactorAccumulator
 from mlmd.errors import InvalidInput
 from mlmd.trajectory import TrajectoryReader
 
 # Seconds, not minutes: about as many atoms times frames as one core does in five seconds.
 WORK_LIMIT = 2_000_000
 MOTION_WORK_LIMIT = 20_000_000
+SCATTERING_WORK_LIMIT = 60_000  # thousands of wave vectors for each atom
 LEAST_FRAMES_MSD, MOST_FRAMES_MSD = 200, 4000
 
 
@@ -111,6 +113,38 @@ def trajectory_radial(
     return accumulator.result()
 
 
+def trajectory_structure_factor(
+    reader: TrajectoryReader,
+    frames: FrameRange | None = None,
+    q_max: float = 12.0,
+    width: float = 0.1,
+    work_limit: int | None = None,
+) -> StructureFactor:
+    """Return partial structure factors averaged over frames.
+
+    Args:
+        reader: the trajectory, periodic throughout.
+        frames: which ones; None for the last stage.
+        q_max: largest wave number, 1/Å.
+        width: of a shell, 1/Å.
+        work_limit: at most about so many atoms times frames; None for all frames.
+
+    Raises:
+        InvalidInput: no frames, or a direction that isn't periodic.
+    """
+    if not all(reader.pbc):
+        raise InvalidInput(
+            f"{reader.path.name}: structure factor",
+            "a cell that isn't periodic throughout",
+            "three periodic directions",
+        )
+    accumulator = StructureFactorAccumulator(reader.numbers, q_max, width)
+    for index in _choose(reader, frames, work_limit, least=1):
+        frame = reader[int(index)]
+        accumulator.add(frame.positions, frame.cell)
+    return accumulator.result()
+
+
 def trajectory_motion(
     reader: TrajectoryReader,
     frames: FrameRange | None = None,
@@ -190,7 +224,7 @@ def trajectory_coordination(
 
 
 def _choose(
-    reader: TrajectoryReader, frames: FrameRange | None, work_limit: int | None
+    reader: TrajectoryReader, frames: FrameRange | None, work_limit: int | None, least: int = 5
 ) -> NDArray[np.int64]:
     chosen = (frames or last_stage(reader)).indices(len(reader))
     if not len(chosen):
@@ -200,7 +234,7 @@ def _choose(
             "at least one frame",
         )
     if work_limit is not None:
-        chosen = thinned(chosen, max(work_limit // max(len(reader.numbers), 1), 5))
+        chosen = thinned(chosen, max(work_limit // max(len(reader.numbers), 1), least))
     return chosen
 
 

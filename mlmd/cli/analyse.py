@@ -9,27 +9,28 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TextIO
 
-from mlmd.analysis import CoordinationNumbers, RadialDistribution
+from mlmd.analysis import CoordinationNumbers, RadialDistribution, StructureFactor
 from mlmd.analysis.runs import (
     FrameRange,
     MotionAnalysis,
     trajectory_coordination,
     trajectory_motion,
     trajectory_radial,
+    trajectory_structure_factor,
 )
 from mlmd.cli.output import format_table, print_json
 from mlmd.trajectory import TrajectoryReader
 
-Result = RadialDistribution | MotionAnalysis | CoordinationNumbers
+Result = RadialDistribution | StructureFactor | MotionAnalysis | CoordinationNumbers
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to the parser of ``python -m mlmd``."""
     parser = subparsers.add_parser(
         "analyse",
-        help="g(r), diffusion and coordination of a trajectory",
+        help="g(r), S(q), diffusion and coordination of a trajectory",
         description="Analyse a trajectory (.mtj, or a run directory): rdf gives partial radial "
-        "distribution functions with first peaks, msd mean squared displacements with diffusion "
+        "distribution functions with first peaks, sq partial structure factors, msd mean squared displacements with diffusion "
         "coefficients and their errors, coordination the numbers of neighbours.",
         epilog="Without a range, the last stage of the run is taken, less its first fifth.",
     )
@@ -40,6 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--stride", type=int, default=1, help="every how many frames")
     parser.add_argument("--r-max", type=float, default=10.0, help="range of g(r), Å; default 10")
     parser.add_argument("--bins", type=int, default=400, help="bins of g(r); default 400")
+    parser.add_argument("--q-max", type=float, default=12.0, help="range of S(q), 1/Å; default 12")
     parser.add_argument("-o", "--output", type=Path, metavar="CSV", help="write the curves")
     parser.add_argument("--json", action="store_true", help="print everything as JSON")
     parser.set_defaults(run=run)
@@ -80,6 +82,12 @@ def _radial(
     return trajectory_radial(reader, frames, arguments.r_max, arguments.bins)
 
 
+def _scattering(
+    reader: TrajectoryReader, frames: FrameRange | None, arguments: argparse.Namespace
+) -> StructureFactor:
+    return trajectory_structure_factor(reader, frames, arguments.q_max)
+
+
 def _motion(
     reader: TrajectoryReader, frames: FrameRange | None, arguments: argparse.Namespace
 ) -> MotionAnalysis:
@@ -95,6 +103,7 @@ def _coordination(
 
 ANALYSES: dict[str, Callable[[TrajectoryReader, FrameRange | None, argparse.Namespace], Result]] = {
     "rdf": _radial,
+    "sq": _scattering,
     "msd": _motion,
     "coordination": _coordination,
 }
@@ -106,6 +115,11 @@ def _write_csv(result: Result, stream: TextIO) -> None:
         names = ["-".join(pair) for pair in result.pairs]
         writer.writerow(["r_a", "g_total", *(f"g_{n}" for n in names), *(f"n_{n}" for n in names)])
         columns = [result.distances, result.total, *result.g, *result.coordination]
+        writer.writerows(zip(*[column.tolist() for column in columns], strict=True))
+    elif isinstance(result, StructureFactor):
+        names = ["-".join(pair) for pair in result.pairs]
+        writer.writerow(["q_per_a", "s_total", *(f"s_{name}" for name in names), "vectors"])
+        columns = [result.wave_numbers, result.total, *result.partial, result.vectors]
         writer.writerows(zip(*[column.tolist() for column in columns], strict=True))
     elif isinstance(result, MotionAnalysis):
         curves = result.displacement
@@ -130,6 +144,18 @@ def _describe(result: Result) -> str:
         ]
         head = ("pair", "first peak/Å", "height", "minimum/Å", "neighbours")
         return format_table(head, rows)
+    if isinstance(result, StructureFactor):
+        rows = [
+            (name, result.wave_numbers[values.argmax()], values.max())
+            for name, values in [
+                ("all", result.total),
+                *(
+                    ("–".join(pair), values)
+                    for pair, values in zip(result.pairs, result.partial, strict=True)
+                ),
+            ]
+        ]
+        return format_table(("pair", "highest at/Å⁻¹", "S"), rows)
     if isinstance(result, MotionAnalysis):
         if not result.diffusion:
             return "The run is too short for diffusion coefficients."

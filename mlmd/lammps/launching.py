@@ -30,6 +30,7 @@ from mlmd.md.results import (
     MOTION_FILE,
     RADIAL_FILE,
     RESULT_FILE,
+    SCATTERING_FILE,
     SPEC_FILE,
     TRAJECTORY_FILE,
 )
@@ -105,7 +106,8 @@ def launch_of(resources: Resources) -> Launch:
             Command((MLMD, "lammps", "--run-dir", ".")),
         ),
         fetch=(
-            *(PROGRESS_FILE, THERMO_FILE, RADIAL_FILE, MOTION_FILE, COORDINATION_FILE),
+            *(PROGRESS_FILE, THERMO_FILE, RADIAL_FILE, SCATTERING_FILE),
+            *(MOTION_FILE, COORDINATION_FILE),
             *(EXTRAPOLATION_FILE, TRAJECTORY_FILE, RESULT_FILE, SPEC_FILE, STRUCTURE_FILE),
             *(LOG_FILE, INPUT_FILE, DATA_FILE, STATE_FILE),
         ),

@@ -10,11 +10,13 @@ from typing import Any, Self
 
 from mlmd.analysis.runs import (
     MOTION_WORK_LIMIT,
+    SCATTERING_WORK_LIMIT,
     WORK_LIMIT,
     last_stage,
     trajectory_coordination,
     trajectory_motion,
     trajectory_radial,
+    trajectory_structure_factor,
 )
 from mlmd.errors import InvalidInput
 from mlmd.md.extrapolation import ExtrapolationLog
@@ -24,6 +26,7 @@ from mlmd.md.results import (
     EXTRAPOLATION_FILE,
     MOTION_FILE,
     RADIAL_FILE,
+    SCATTERING_FILE,
     TRAJECTORY_FILE,
 )
 from mlmd.md.settings import MDSettings, OnExtrapolation
@@ -173,9 +176,9 @@ class Observers(AbstractContextManager["Observers"]):
 def analyse_trajectory(
     reader: TrajectoryReader, run_dir: Path, r_max: float = 8.0, bins: int = 320
 ) -> None:
-    """Write ``rdf.json``, ``msd.json`` and ``coordination.json`` of the last stage.
+    """Write ``rdf.json``, ``sq.json``, ``msd.json`` and ``coordination.json`` of the last stage.
 
-    Each says which steps it is made from. The mean squared displacement needs at
+    Each says which steps it is made from. There is no S(q) where a direction isn't periodic. The mean squared displacement needs at
     least two frames; before that its file isn't written.
 
     Args:
@@ -196,6 +199,9 @@ def analyse_trajectory(
     write_json_atomic(run_dir / RADIAL_FILE, span | to_jsonable(radial))
     coordination = trajectory_coordination(reader, frames, radial, WORK_LIMIT)
     write_json_atomic(run_dir / COORDINATION_FILE, span | to_jsonable(coordination))
+    if all(reader.pbc):
+        scattering = trajectory_structure_factor(reader, frames, work_limit=SCATTERING_WORK_LIMIT)
+        write_json_atomic(run_dir / SCATTERING_FILE, span | to_jsonable(scattering))
     try:
         motion = trajectory_motion(reader, frames, work_limit=MOTION_WORK_LIMIT)
     except InvalidInput:

@@ -21,7 +21,6 @@ from jobs.batch_api import BatchSerializer
 from jobs.files import job_folder
 from jobs.models import Batch
 from jobs.script_preview import ScriptPreview
-from jobs.serializers import ScriptPreviewSerializer
 from labs.models import Lab
 from potentials import observations
 from potentials.api.runs import CSV, RunViewSet
@@ -30,13 +29,14 @@ from potentials.requests import simulation_request
 from potentials.selectors import simulations_visible_to
 from potentials.serializers import (
     SimulationBatchSerializer,
+    SimulationPreviewSerializer,
     SimulationRequestSerializer,
     SimulationSerializer,
     StructureIdSerializer,
     StructureNameSerializer,
 )
 from potentials.services.batches import simulations_start
-from potentials.services.scripts import simulation_script
+from potentials.services.scripts import simulation_deck, simulation_script
 from potentials.services.simulations import (
     SimulationRequest,
     simulation_delete,
@@ -86,7 +86,7 @@ EXAMPLE = OpenApiExample(
     preview=extend_schema(
         summary="See the script of an MD run before it is started",
         request=SimulationRequestSerializer,
-        responses=ScriptPreviewSerializer,
+        responses=SimulationPreviewSerializer,
     ),
 )
 class SimulationViewSet(RunViewSet):
@@ -114,6 +114,9 @@ class SimulationViewSet(RunViewSet):
     def script(self, lab: Lab, asked: SimulationRequest) -> ScriptPreview:
         return simulation_script(lab=lab, request=asked)
 
+    def beside_script(self, asked: SimulationRequest) -> dict[str, str]:
+        return {"input": simulation_deck(asked)}
+
     @extend_schema(summary="Delete an MD run that has ended")
     def destroy(self, request: Request, public_id: str) -> Response:
         simulation_delete(simulation=self.get_object(), actor=request.user)
@@ -128,11 +131,11 @@ class SimulationViewSet(RunViewSet):
 
     @extend_schema(
         operation_id="simulations_table",
-        summary="g(r), mean squared displacement or coordination numbers",
+        summary="g(r), S(q), mean squared displacement or coordination numbers",
         parameters=[OpenApiParameter("name", str, "path", enum=sorted(observations.TABLES))],
         responses={(200, "text/csv"): CSV},
     )
-    @action(detail=True, url_path=r"(?P<name>rdf|msd|coordination)")
+    @action(detail=True, url_path=r"(?P<name>rdf|sq|msd|coordination)")
     def table(self, request: Request, public_id: str, name: str) -> HttpResponse:
         text = observations.TABLES[name](job_folder(self.get_object().job))
         return HttpResponse(text, content_type="text/csv; charset=utf-8")

@@ -295,7 +295,7 @@ def test_train_makes_a_potential_that_predict_takes(tmp_path, potential, capsys)
     assert main(["train", "--run-dir", str(tmp_path / "t")]) == 0
 
 
-@pytest.mark.parametrize("analysis", ["rdf", "msd", "coordination"])
+@pytest.mark.parametrize("analysis", ["rdf", "sq", "msd", "coordination"])
 def test_analyse_gives_curves_and_json(finished, tmp_path, capsys, analysis):
     assert main(["analyse", str(finished), analysis, "--json"]) == 0
     content = json.loads(capsys.readouterr().out)
