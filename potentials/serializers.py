@@ -10,7 +10,7 @@ from rest_framework import serializers
 
 from jobs.batches import MOST_RUNS
 from jobs.models import Job
-from jobs.serializers import AskedSerializer
+from jobs.serializers import AskedSerializer, ScriptPreviewSerializer
 from labs.models import Visibility
 from potentials.engines import ENGINES
 from potentials.families import FAMILIES
@@ -266,6 +266,12 @@ class SimulationBatchSerializer(SimulationRequestSerializer):
         max_length=MOST_RUNS,
         help_text="K; one run each, in place of the stage's own",
     )
+
+
+class SimulationPreviewSerializer(ScriptPreviewSerializer):
+    """What would be handed over to the cluster, and what the engine would read there."""
+
+    input = serializers.CharField(help_text="of LAMMPS; empty for our own engine")
 
 
 class StructureNameSerializer(serializers.Serializer):

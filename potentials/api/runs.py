@@ -59,6 +59,10 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     def script(self, lab: Lab, asked: Any) -> ScriptPreview:
         """Return the script of a run that isn't started."""
 
+    def beside_script(self, asked: Any) -> dict[str, str]:
+        """Return what a preview says beside the script."""
+        return {}
+
     def create(self, request: Request) -> Response:
         values = self._values(self.asked_serializer)
         row = self.start(working_lab(request), self.read(values))
@@ -73,9 +77,9 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
 
     @action(detail=False, methods=["post"])
     def preview(self, request: Request) -> Response:
-        values = self._values(self.asked_serializer)
-        shown = self.script(working_lab(request), self.read(values))
-        return Response(ScriptPreviewSerializer(shown).data)
+        asked = self.read(self._values(self.asked_serializer))
+        shown = self.script(working_lab(request), asked)
+        return Response({**ScriptPreviewSerializer(shown).data, **self.beside_script(asked)})
 
     @extend_schema(summary="Cancel the run", request=None)
     @action(detail=True, methods=["post"])

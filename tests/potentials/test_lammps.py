@@ -246,6 +246,15 @@ def test_the_preview_shows_script_and_deck(api, lammps, owner, lab, structure, s
     assert "pair_style hdnnp" in page, page
     assert "fix move mobile npt" in page
     assert "mpirun -np 2" in page
+    body = {
+        "name": "x", "potential": str(potential.public_id), "structure": str(structure.public_id),
+        "settings": {"stages": [{"steps": 10, "temperature_start": 300.0}]}, "engine": "lammps",
+    }  # fmt: skip
+    shown = api.post("/api/v1/simulations/preview/", body, format="json").json()
+    assert "pair_style hdnnp" in shown["input"]
+    assert "in.lammps" in shown["script"]
+    own = api.post("/api/v1/simulations/preview/", {**body, "engine": "mlmd"}, format="json")
+    assert own.json()["input"] == ""
 
 
 @pytest.mark.parametrize(
