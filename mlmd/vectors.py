@@ -6,7 +6,7 @@ happens to eight neighbouring numbers; compilers turn that into the widest instr
 processor, or into several narrower ones. Arrays need seven more elements than are used.
 
 `keep8` writes those of eight numbers that a mask names, one after another, and `spread8` reads
-such numbers back to where they were: one instruction each with AVX-512.
+such numbers back to where they were: one instruction each with AVX-512, eight moves without.
 """
 
 from __future__ import annotations
@@ -15,9 +15,11 @@ import operator
 from collections.abc import Callable
 from typing import Any, cast
 
+import llvmlite.binding as llvm
 import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import config
 from numba.core.typing.templates import AbstractTemplate, infer_global, signature
 from numba.extending import (
     intrinsic,
@@ -155,8 +157,40 @@ def _count8(_typing: Any, mask: Any) -> Any:
     return types.int64(types.int64), build
 
 
+def _packs_at_once() -> bool:
+    """Return whether the processor that is compiled for packs lanes in one instruction."""
+    # Numba's variables of the environment; its stubs don't know them.
+    chosen = cast(Any, config)
+    if chosen.CPU_FEATURES is not None:
+        return "+avx512f" in chosen.CPU_FEATURES
+    if chosen.CPU_NAME not in (None, "", "host"):
+        return False
+    try:
+        return bool(llvm.get_host_cpu_features().get("avx512f", False))
+    except RuntimeError:  # LLVM doesn't know what this processor can do
+        return False
+
+
+def _places(builder: Any, place: Any, mask: Any) -> list[Any]:
+    """Return where each lane stands once lanes that a mask leaves out are gone."""
+    return [
+        builder.gep(place, [builder.ctpop(builder.and_(mask, _WHOLE((1 << lane) - 1)))])
+        for lane in range(LANES)
+    ]
+
+
+def _store_packed(builder: Any, value: Any, mask: Any, place: Any) -> None:
+    # One after another: what isn't kept is overwritten by the next lane that is.
+    for lane, target in enumerate(_places(builder, place, mask)):
+        builder.store(builder.extract_element(value, ir.IntType(32)(lane)), target)
+
+
 def _keep8(_typing: Any, mask: Any, value: Any, array: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
+        if not _packs_at_once():
+            place = _address(context, builder, sig.args[2], args[2], args[3], _DOUBLE)
+            _store_packed(builder, args[1], args[0], place)
+            return context.get_dummy_value()
         packed = _called(
             builder,
             "llvm.experimental.vector.compress.v8f64",
@@ -207,15 +241,16 @@ def _two_to8(_typing: Any, whole: Any) -> Any:
 def _copy8(_typing: Any, mask: Any, source: Any, at: Any, target: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = _address(context, builder, sig.args[1], args[1], args[2], _EIGHT_SMALL)
+        value = builder.load(place, align=4)
+        if not _packs_at_once():
+            place = _address(context, builder, sig.args[3], args[3], args[4], ir.IntType(32))
+            _store_packed(builder, value, args[0], place)
+            return context.get_dummy_value()
         packed = _called(
             builder,
             "llvm.experimental.vector.compress.v8i32",
             _EIGHT_SMALL,
-            [
-                builder.load(place, align=4),
-                _as_mask(builder, args[0]),
-                ir.Constant(_EIGHT_SMALL, ir.Undefined),
-            ],
+            [value, _as_mask(builder, args[0]), ir.Constant(_EIGHT_SMALL, ir.Undefined)],
         )
         place = _address(context, builder, sig.args[3], args[3], args[4], _EIGHT_SMALL)
         builder.store(packed, place, align=4)
@@ -235,6 +270,12 @@ def _square8(_typing: Any, x: Any, y: Any, z: Any) -> Any:
 def _spread8(_typing: Any, mask: Any, array: Any, index: Any) -> Any:
     def build(context: Any, builder: Any, sig: Any, args: Any) -> Any:
         place = _address(context, builder, sig.args[1], args[1], args[2], _DOUBLE)
+        if not _packs_at_once():
+            value = ir.Constant(_EIGHT, ir.Undefined)
+            for lane, source in enumerate(_places(builder, place, args[0])):
+                value = builder.insert_element(value, builder.load(source), ir.IntType(32)(lane))
+            nothing = ir.Constant(_EIGHT, [0.0] * LANES)
+            return builder.select(_as_mask(builder, args[0]), value, nothing)
         return _called(
             builder,
             "llvm.masked.expandload.v8f64",

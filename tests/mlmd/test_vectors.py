@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
+import numba
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from mlmd import vectors
 from mlmd.compiled import kernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.tables import LARGEST_POWER, SERIES_UP_TO, _powers, _series
@@ -23,7 +27,7 @@ from mlmd.vectors import (
 
 
 @kernel
-def _squeeze(x: FloatArray, limit: float, kept: FloatArray, back: FloatArray) -> int:
+def _squeezed(x: FloatArray, limit: float, kept: FloatArray, back: FloatArray) -> int:
     m = 0
     for k in range(0, x.shape[0], LANES):
         value = load8(x, k)
@@ -46,7 +50,13 @@ def _combine(x: FloatArray, y: FloatArray, out: FloatArray) -> float:
     return sum8(total)
 
 
-def test_every_pattern_of_eight_is_kept_in_order_and_put_back() -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+def test_every_pattern_of_eight_is_kept_in_order_and_put_back(
+    at_once: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both ways, whatever processor this is: with one instruction and lane by lane.
+    monkeypatch.setattr(vectors, "_packs_at_once", lambda: at_once)
+    _squeeze = numba.njit(cast(Any, _squeezed).py_func, fastmath=True, error_model="numpy")
     numbers = np.arange(1.0, 9.0)
     kept, back = np.zeros(16), np.zeros(8)
     for pattern in range(256):
@@ -63,7 +73,7 @@ def test_every_pattern_of_eight_is_kept_in_order_and_put_back() -> None:
 def test_nothing_infinitely_far_is_kept() -> None:
     kept, back = np.zeros(16), np.zeros(8)
     x = np.full(8, np.inf)
-    assert _squeeze(x, 50.0, kept, back) == 0
+    assert _squeezed(x, 50.0, kept, back) == 0
 
 
 def test_arithmetic_of_eights() -> None:
