@@ -117,13 +117,14 @@ def instructions(case: Case) -> dict[str, float]:
     return {
         "neighbours": listed * 190,
         "radial functions": radial * (rounds * 27 + 25),
-        "harmonics and factors": rounds * (orders * 48 + radials * 35),
+        "harmonics and factors": rounds * (orders * 39 + radials * 35),
         "moments": np.ceil(radials * count / LANES) * around[0] * 5.3,
         "products": np.ceil(terms / LANES) * (count * 5.3 + (degree + 1) * 15),
         "network and back": multiplied * 5.3 + 80 * len(nodes),
         "pull": terms * np.ceil(count / LANES) * 45,
         "forces of radial functions": rounds * radial * 59,
-        "forces of moments": rounds * (count * (radials * 11.3 + 35) + radials * 73),
+        "forces of moments": rounds
+        * (count * radials * 11.3 + orders * 85 + (degree + 1) * 54 + radials * 73),
         "adding up": rounds * 80 + 200,
     }
 

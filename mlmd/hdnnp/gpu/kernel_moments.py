@@ -255,20 +255,23 @@ def _stage_harmonics(t: GpuTables, degree: int, a: int, room: int, place: int, s
             cosine = turned
         below = ZERO
         p = t.reals[at(extras.start + m)]
-        for l in range(m, degree + 1):  # noqa: E741
+        row = m * t.degrees
+        l = m  # noqa: E741
+        while l <= degree:
             if l > m:
                 new = (
-                    t.reals[at(extras.up + l * t.degrees + m)] * w * p
-                    - t.reals[at(extras.down + l * t.degrees + m)] * below
+                    t.reals[at(extras.up + row + l)] * w * p
+                    - t.reals[at(extras.down + row + l)] * below
                 )
                 below = p
                 p = new
-            y = t.reals[at(extras.norms + l * t.degrees + m)] * p
+            y = t.reals[at(extras.norms + row + l)] * p
             if m == 0:
                 s[at(place + l * l * ROW)] = y
             else:
                 s[at(place + (l * l + 2 * m - 1) * ROW)] = y * cosine
                 s[at(place + (l * l + 2 * m) * ROW)] = y * sine
+            l += 1  # noqa: E741
 
 
 @device_function
@@ -305,11 +308,13 @@ def _add_gradient(
         below, p = ZERO, t.reals[at(extras.start + m)]
         above_below, above = ZERO, ZERO
         real, imaginary, real_up, imaginary_up = ZERO, ZERO, ZERO, ZERO
-        for l in range(m, degree + 1):  # noqa: E741
+        row = m * t.degrees
+        l = m  # noqa: E741
+        while l <= degree:
             if l > m:
                 new = (
-                    t.reals[at(extras.up + l * t.degrees + m)] * w * p
-                    - t.reals[at(extras.down + l * t.degrees + m)] * below
+                    t.reals[at(extras.up + row + l)] * w * p
+                    - t.reals[at(extras.down + row + l)] * below
                 )
                 below = p
                 p = new
@@ -317,12 +322,12 @@ def _add_gradient(
                 new = t.reals[at(extras.start + m + 1)]
                 if l > m + 1:
                     new = (
-                        t.reals[at(extras.up + l * t.degrees + m + 1)] * w * above
-                        - t.reals[at(extras.down + l * t.degrees + m + 1)] * above_below
+                        t.reals[at(extras.up + row + t.degrees + l)] * w * above
+                        - t.reals[at(extras.down + row + t.degrees + l)] * above_below
                     )
                 above_below = above
                 above = new
-            norm = t.reals[at(extras.norms + l * t.degrees + m)]
+            norm = t.reals[at(extras.norms + row + l)]
             q = pull + l * l
             if m > 0:
                 q += 2 * m - 1
@@ -335,6 +340,7 @@ def _add_gradient(
                 along += norm * p * sine * sloped
                 imaginary += norm * pulled * p
                 imaginary_up += norm * pulled * above
+            l += 1  # noqa: E741
         gz += real_up * cosine + imaginary_up * sine
         gx += order * (real * cosine_below + imaginary * sine_below)
         gy += order * (imaginary * cosine_below - real * sine_below)

@@ -47,7 +47,7 @@ class Layout(NamedTuple):
 class MomentExtras(NamedTuple):
     """What the moments' recursions need beside `MomentTables`."""
 
-    norms: FloatArray  # (l, m)
+    norms: FloatArray  # by m, then l, as the next two
     up: FloatArray  # (2l − 1)/(l − m)
     down: FloatArray  # (l + m − 1)/(l − m)
     start: FloatArray  # (2m − 1)!!
@@ -195,7 +195,7 @@ def moment_extras(tables: MomentTables, elements: int) -> tuple[MomentExtras, in
         most, most_own = max(most, place), max(most_own, own)
     at_one = tables.legendre.sum(axis=1)
     degree_of = np.floor(np.sqrt(np.arange((degree + 1) ** 2) + 0.5)).astype(np.int64)
-    extras = MomentExtras(norms, up, down, start, first, own_first, at_one, degree_of)
+    extras = MomentExtras(norms.T, up.T, down.T, start, first, own_first, at_one, degree_of)
     return extras, most, most_own
 
 
