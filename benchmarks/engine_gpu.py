@@ -3,7 +3,7 @@
     python benchmarks/engine_gpu.py [--repeats 79] [--steps 50] [--json]
     python benchmarks/engine_gpu.py --estimate [--multiprocessors 132] [--gigahertz 1.7]
 
-Bcc iron, 2·repeats³ atoms, default descriptors (types 2 and 9): 79 gives 986,078 atoms. Every step
+Bcc iron with two screw dislocations, about 2·repeats³ atoms, default descriptors (types 2 and 9). Every step
 moves all atoms as hot matter would in 1 fs; rebuilt neighbour lists and copies to and from the
 card are inside the times.
 """
