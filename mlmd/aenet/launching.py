@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,37 +18,24 @@ from mlmd.aenet.potential import ChebyshevBasis
 from mlmd.aenet.results import SPEC_FILE, write_spec
 from mlmd.aenet.settings import AenetSettings, FunctionKind, Method
 from mlmd.aenet.steps import GENERATE_PROGRAM, TRAIN_PROGRAM, StepName, commands_of
-from mlmd.frame import Frame
-from mlmd.hdnnp.automatic import automatic_functions
+from mlmd.external.launching import (
+    ExternalSpec,
+    example_elements,
+    functions_per_element,
+    resources_of,
+)
 from mlmd.hdnnp.training import PARITY_FILE
-from mlmd.launch import Command, Launch, Resources
+from mlmd.launch import Command, Launch
 
 MLMD = "mlmd"
 PROGRAMS = (GENERATE_PROGRAM, TRAIN_PROGRAM, MLMD)
 """Codes that a cluster needs recipes for."""
 
-WALLTIME_MARGIN = 4.0
-LEAST_WALLTIME_S = 600
 START_UP = 5.0
 
 
-@dataclass(frozen=True)
-class AenetSpec:
-    """What a run directory is prepared from.
-
-    Args:
-        settings: how to train.
-        frames: on what.
-        name: for people.
-        data_checksum: of the selection, as the data's owner states it.
-        processes: of MPI.
-    """
-
-    settings: AenetSettings
-    frames: Iterable[Frame]
-    name: str = ""
-    data_checksum: str = ""
-    processes: int = 1
+AenetSpec = ExternalSpec[AenetSettings]
+"""What a run directory is prepared from."""
 
 
 def prepare(spec: AenetSpec, run_dir: Path | str) -> Launch:
@@ -94,9 +79,7 @@ def launch_of(
         commands=(*commands, Command((MLMD, "aenet", "--run-dir", "."))),
         fetch=(TRAIN_LOG, BEST, PARITY_FILE, SPEC_FILE, f"{POTENTIAL_FOLDER}/*.nn"),
         live=(TRAIN_LOG,),
-        resources=Resources(
-            processes=processes, walltime_s=int(max(LEAST_WALLTIME_S, WALLTIME_MARGIN * seconds))
-        ),
+        resources=resources_of(processes, seconds),
     )
 
 
@@ -133,16 +116,11 @@ def estimate_seconds(
     return START_UP + atoms * count * SECONDS_PER_FUNCTION[settings.functions] + epochs
 
 
-def _count(settings: AenetSettings, elements: int) -> int:
-    names = ("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne")[: max(1, min(elements, 10))]
-    if settings.functions is FunctionKind.CHEBYSHEV:
-        radius = settings.cutoff_radius
-        basis = ChebyshevBasis(names, radius, settings.radial_order, radius, settings.angular_order)
-        return basis.count
-    if settings.symmetry_functions.strip():
-        return settings.symmetry_functions.count("symfunction") // len(names)
-    ours = settings.as_ours
-    functions = automatic_functions(
-        names, ours.cutoff_radius, ours.radial_functions, ours.widths, ours.zetas
-    )
-    return len(functions[names[0]])
+def _count(settings: AenetSettings, elements: int) -> float:
+    if settings.functions is not FunctionKind.CHEBYSHEV:
+        return functions_per_element(settings.as_ours, elements)
+    radius = settings.cutoff_radius
+    names = example_elements(elements)
+    return ChebyshevBasis(
+        names, radius, settings.radial_order, radius, settings.angular_order
+    ).count

@@ -8,14 +8,15 @@ from enum import StrEnum
 from typing import Any
 
 from mlmd.errors import InvalidInput
+from mlmd.external.settings import about, shared_field
 from mlmd.hdnnp.training import Effort, SmoothActivation, Split, TrainingSettings
 from mlmd.settings import check, from_mapping
 
-_SHARED = {item: TrainingSettings.__dataclass_fields__[item] for item in (
+_SHARED = (
     "seed", "validation_fraction", "cutoff_radius", "radial_functions", "angular_widths",
     "angular_zetas", "symmetry_functions", "hidden_nodes", "activation", "split",
     "largest_force", "shortest_distance", "use_unconverged", "use_ml_labels",
-)}  # fmt: skip
+)  # fmt: skip
 # What aenet draws itself: our way to split means nothing to it.
 _TAKEN = tuple(name for name in _SHARED if name != "split")
 
@@ -47,16 +48,6 @@ ACTIVATIONS = {SmoothActivation.TANH: "tanh", SmoothActivation.LOGISTIC: "sigmoi
 """aenet's words for those that it shares with us."""
 
 
-def _as_ours(name: str) -> Any:
-    """Return the field of our own engine's settings: the same word means the same."""
-    ours = _SHARED[name]
-    return field(default=ours.default, metadata=ours.metadata)
-
-
-def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
-    return {"label": label, "help": help, **more}
-
-
 @dataclass(frozen=True)
 class AenetSettings:
     """Settings of a training with aenet; the field metadata describes each for forms and documents.
@@ -66,17 +57,17 @@ class AenetSettings:
 
     epochs: int = field(
         default=300,
-        metadata=_about(
+        metadata=about(
             "Epochs", "How often aenet goes over the training frames (ITERATIONS).",
             minimum=1, maximum=100000,
         ),
     )  # fmt: skip
-    validation_fraction: float = _as_ours("validation_fraction")
-    seed: int = _as_ours("seed")
-    cutoff_radius: float = _as_ours("cutoff_radius")
+    validation_fraction: float = shared_field("validation_fraction")
+    seed: int = shared_field("seed")
+    cutoff_radius: float = shared_field("cutoff_radius")
     functions: FunctionKind = field(
         default=FunctionKind.CHEBYSHEV,
-        metadata=_about(
+        metadata=about(
             "Functions",
             "chebyshev: aenet's own, whose number doesn't grow with the elements; symmetry: "
             "Behler's, which n2p2 and LAMMPS' hdnnp can use, too.",
@@ -84,21 +75,21 @@ class AenetSettings:
     )
     radial_order: int = field(
         default=16,
-        metadata=_about(
+        metadata=about(
             "Radial order", "Largest order of the Chebyshev polynomials of distances.",
             expert=True, minimum=1, maximum=60,
         ),
     )  # fmt: skip
     angular_order: int = field(
         default=4,
-        metadata=_about(
+        metadata=about(
             "Angular order", "Largest order of the Chebyshev polynomials of angles.",
             expert=True, minimum=0, maximum=20,
         ),
     )  # fmt: skip
     angular_cutoff: float = field(
         default=5.0,
-        metadata=_about(
+        metadata=about(
             "Angular cutoff radius",
             "How far the Chebyshev functions of angles see; never beyond the cutoff radius.",
             unit="Å", expert=True, minimum=1.5, maximum=15.0,
@@ -106,7 +97,7 @@ class AenetSettings:
     )  # fmt: skip
     method: Method = field(
         default=Method.BFGS,
-        metadata=_about(
+        metadata=about(
             "Method",
             "bfgs: many frames, several processes; lm (Levenberg–Marquardt): small sets and "
             "networks, one process.",
@@ -115,30 +106,30 @@ class AenetSettings:
     )
     method_options: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Options of the method", "As train.in takes them; empty for those of aenet's manual.",
             expert=True,
         ),
     )  # fmt: skip
     parallel: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "Several processes",
             "train.x was built with MPI: share its work among all cores (method bfgs). A train.x "
             "without MPI would only run several times.",
             expert=True,
         ),
     )
-    radial_functions: int = _as_ours("radial_functions")
-    angular_widths: str = _as_ours("angular_widths")
-    angular_zetas: str = _as_ours("angular_zetas")
-    symmetry_functions: str = _as_ours("symmetry_functions")
-    hidden_nodes: str = _as_ours("hidden_nodes")
-    activation: SmoothActivation = _as_ours("activation")  # noqa: RUF009 -- gives a field
-    largest_force: float = _as_ours("largest_force")
-    shortest_distance: float = _as_ours("shortest_distance")
-    use_unconverged: bool = _as_ours("use_unconverged")
-    use_ml_labels: bool = _as_ours("use_ml_labels")
+    radial_functions: int = shared_field("radial_functions")
+    angular_widths: str = shared_field("angular_widths")
+    angular_zetas: str = shared_field("angular_zetas")
+    symmetry_functions: str = shared_field("symmetry_functions")
+    hidden_nodes: str = shared_field("hidden_nodes")
+    activation: SmoothActivation = shared_field("activation")  # noqa: RUF009 -- gives a field
+    largest_force: float = shared_field("largest_force")
+    shortest_distance: float = shared_field("shortest_distance")
+    use_unconverged: bool = shared_field("use_unconverged")
+    use_ml_labels: bool = shared_field("use_ml_labels")
 
     def __post_init__(self) -> None:
         check(self, "aenet settings")

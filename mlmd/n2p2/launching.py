@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from mlmd.frame import Frame
-from mlmd.hdnnp.automatic import automatic_functions
-from mlmd.launch import Command, Launch, Resources
+from mlmd.external.launching import (
+    ExternalSpec,
+    functions_per_element,
+    resources_of,
+)
+from mlmd.launch import Command, Launch
 from mlmd.n2p2.data import prepare_data
 from mlmd.n2p2.input_files import BEST, CURVE, DATA, write_data, write_input
 from mlmd.n2p2.results import SPEC_FILE, TEST_DATA, write_spec
@@ -18,8 +20,6 @@ from mlmd.n2p2.steps import ENERGIES, FORCES, StepName, step_commands, steps_for
 PROGRAMS = ("nnp-norm", "nnp-scaling", "nnp-train", "nnp-dataset")
 """Codes that a cluster needs recipes for."""
 
-WALLTIME_MARGIN = 4.0
-LEAST_WALLTIME_S = 600
 # n2p2's own Cu2S and H2O examples on one core of a current x86 server: s per update, atom and
 # function, rounded up.
 SECONDS_PER_UPDATE = 4e-6
@@ -27,23 +27,8 @@ SECONDS_PER_EVALUATION = 1.5e-6
 START_UP = 3.0
 
 
-@dataclass(frozen=True)
-class N2p2Spec:
-    """What a run directory is prepared from.
-
-    Args:
-        settings: how to train.
-        frames: on what.
-        name: for people.
-        data_checksum: of the selection, as the data's owner states it.
-        processes: of MPI.
-    """
-
-    settings: N2p2Settings
-    frames: Iterable[Frame]
-    name: str = ""
-    data_checksum: str = ""
-    processes: int = 1
+N2p2Spec = ExternalSpec[N2p2Settings]
+"""What a run directory is prepared from."""
 
 
 def prepare(spec: N2p2Spec, run_dir: Path | str) -> Launch:
@@ -90,9 +75,7 @@ def launch_of(settings: N2p2Settings, frames: int, atoms: int, elements: int, co
             TEST_DATA, ENERGIES, FORCES, SPEC_FILE,
         ),
         live=(CURVE,),
-        resources=Resources(
-            processes=processes, walltime_s=int(max(LEAST_WALLTIME_S, WALLTIME_MARGIN * seconds))
-        ),
+        resources=resources_of(processes, seconds),
     )  # fmt: skip
 
 
@@ -120,15 +103,7 @@ def estimate_seconds(
         elements: how many.
         cores: MPI processes.
     """
-    names = ("H", "He", "Li", "Be", "B", "C", "N", "O", "F", "Ne")[: max(1, min(elements, 10))]
-    if settings.symmetry_functions.strip():
-        count = len(settings.symmetry_functions.split("symfunction")) / len(names)
-    else:
-        ours = settings.as_ours
-        functions = automatic_functions(
-            names, ours.cutoff_radius, ours.radial_functions, ours.widths, ours.zetas
-        )
-        count = len(functions[names[0]])
+    count = functions_per_element(settings.as_ours, elements)
     size = atoms / max(1, frames)
     learned = frames * (1.0 - settings.validation_fraction)
     updates = learned * (1.0 + settings.force_updates) * size * count * SECONDS_PER_UPDATE

@@ -7,24 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlmd.errors import InvalidInput
+from mlmd.external.settings import about, shared_field
 from mlmd.hdnnp.training import Effort, SmoothActivation, Split, TrainingSettings
 from mlmd.settings import check, from_mapping
 
-_SHARED = {item: TrainingSettings.__dataclass_fields__[item] for item in (
+_SHARED = (
     "seed", "validation_fraction", "cutoff_radius", "radial_functions", "angular_widths",
     "angular_zetas", "symmetry_functions", "hidden_nodes", "activation", "split",
     "largest_force", "shortest_distance", "use_unconverged", "use_ml_labels", "energy_emphasis",
-)}  # fmt: skip
-
-
-def _as_ours(name: str) -> Any:
-    """Return the field of our own engine's settings: the same word means the same."""
-    ours = _SHARED[name]
-    return field(default=ours.default, metadata=ours.metadata)
-
-
-def _about(label: str, help: str, **more: Any) -> dict[str, Any]:
-    return {"label": label, "help": help, **more}
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,16 +27,16 @@ class N2p2Settings:
 
     epochs: int = field(
         default=30,
-        metadata=_about(
+        metadata=about(
             "Epochs", "How often n2p2 goes over the training frames.", minimum=1, maximum=100000
         ),
     )
-    validation_fraction: float = _as_ours("validation_fraction")
-    seed: int = _as_ours("seed")
-    cutoff_radius: float = _as_ours("cutoff_radius")
+    validation_fraction: float = shared_field("validation_fraction")
+    seed: int = shared_field("seed")
+    cutoff_radius: float = shared_field("cutoff_radius")
     normalise: bool = field(
         default=True,
-        metadata=_about(
+        metadata=about(
             "Normalise",
             "nnp-norm brings energies and forces to a mean of 0 and a standard deviation of 1.",
             expert=True,
@@ -53,7 +44,7 @@ class N2p2Settings:
     )
     repeat_small_cells: bool = field(
         default=False,
-        metadata=_about(
+        metadata=about(
             "Repeat small cells",
             "Repeat cells until no atom sees its own image within the cutoff: n2p2's forces are "
             "wrong there. Costs time, up to eight times.",
@@ -62,7 +53,7 @@ class N2p2Settings:
     )
     force_updates: float = field(
         default=2.0,
-        metadata=_about(
+        metadata=about(
             "Force updates per energy update",
             "How many force components are learned from for each energy.",
             expert=True, minimum=0.0, maximum=1000.0,
@@ -70,39 +61,39 @@ class N2p2Settings:
     )  # fmt: skip
     force_weight: float = field(
         default=10.0,
-        metadata=_about(
+        metadata=about(
             "Weight of forces", "Of a force update against an energy update.",
             expert=True, minimum=0.0, maximum=1e6,
         ),
     )  # fmt: skip
     input_range: float = field(
         default=1.0,
-        metadata=_about(
+        metadata=about(
             "Spread of n2p2's inputs",
             "Standard deviation of the scaled symmetry functions (scale_max_short).",
             expert=True, minimum=0.001, maximum=100.0,
         ),
     )  # fmt: skip
-    radial_functions: int = _as_ours("radial_functions")
-    angular_widths: str = _as_ours("angular_widths")
-    angular_zetas: str = _as_ours("angular_zetas")
-    symmetry_functions: str = _as_ours("symmetry_functions")
-    hidden_nodes: str = _as_ours("hidden_nodes")
-    activation: SmoothActivation = _as_ours("activation")  # noqa: RUF009 -- gives a field
+    radial_functions: int = shared_field("radial_functions")
+    angular_widths: str = shared_field("angular_widths")
+    angular_zetas: str = shared_field("angular_zetas")
+    symmetry_functions: str = shared_field("symmetry_functions")
+    hidden_nodes: str = shared_field("hidden_nodes")
+    activation: SmoothActivation = shared_field("activation")  # noqa: RUF009 -- gives a field
     extra_lines: str = field(
         default="",
-        metadata=_about(
+        metadata=about(
             "Further lines of input.nn",
             "Keywords of n2p2, one to a line; they replace ours of the same name.",
             expert=True,
         ),
     )
-    split: Split = _as_ours("split")  # noqa: RUF009 -- gives a field
-    largest_force: float = _as_ours("largest_force")
-    shortest_distance: float = _as_ours("shortest_distance")
-    use_unconverged: bool = _as_ours("use_unconverged")
-    use_ml_labels: bool = _as_ours("use_ml_labels")
-    energy_emphasis: float = _as_ours("energy_emphasis")
+    split: Split = shared_field("split")  # noqa: RUF009 -- gives a field
+    largest_force: float = shared_field("largest_force")
+    shortest_distance: float = shared_field("shortest_distance")
+    use_unconverged: bool = shared_field("use_unconverged")
+    use_ml_labels: bool = shared_field("use_ml_labels")
+    energy_emphasis: float = shared_field("energy_emphasis")
 
     def __post_init__(self) -> None:
         check(self, "n2p2 settings")
