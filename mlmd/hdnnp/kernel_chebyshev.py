@@ -12,6 +12,7 @@ from mlmd.compiled import subkernel
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.compact_tables import IndexArray
 from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R
+from mlmd.vectors import LANES, lanes8, load8, only8, same8, store8, sum8
 
 
 class ChebyshevTables(NamedTuple):
@@ -32,19 +33,23 @@ def chebyshev_functions(
     order = tables.order[element]
     first = tables.out[element, 0]
     second = tables.out[element, 1]
-    value = near.cutoff[tables.cutoff[element]]
+    cutoff = near.cutoff[tables.cutoff[element]]
+    r = near.values[R]
+    slope_of_x = same8(2.0 * tables.inverse_radius[element])
     for e in range(elements):
         weight = tables.weight[element, e]
-        for a in range(near.segments[e], near.segments[e + 1]):
-            x = 2.0 * near.values[R, a] * tables.inverse_radius[element] - 1.0
-            f = value[a]
-            now = 1.0
-            before = x
+        stop = near.segments[e + 1]
+        for a in range(near.segments[e], stop, LANES):
+            x = load8(r, a) * slope_of_x - same8(1.0)
+            # f T_n obeys the recursion of T_n.
+            now = only8(lanes8(stop - a), load8(cutoff, a))
+            before = x * now
             for n in range(order + 1):
-                g[first + n] += f * now
+                total = sum8(now)
+                g[first + n] += total
                 if second >= 0:
-                    g[second + n] += weight * f * now
-                after = 2.0 * x * now - before
+                    g[second + n] += weight * total
+                after = same8(2.0) * x * now - before
                 before = now
                 now = after
 
@@ -57,30 +62,36 @@ def chebyshev_gradient(
     order = tables.order[element]
     first = tables.out[element, 0]
     second = tables.out[element, 1]
-    slope_of_x = 2.0 * tables.inverse_radius[element]
-    value = near.cutoff[tables.cutoff[element]]
+    cutoff = near.cutoff[tables.cutoff[element]]
     log_slope = near.log_slope[tables.cutoff[element]]
+    r = near.values[R]
+    inverse_r = near.values[INVERSE_R]
+    along = near.values[ALONG]
+    slope_of_x = same8(2.0 * tables.inverse_radius[element])
+    two = same8(2.0)
     for e in range(elements):
         weight = tables.weight[element, e]
-        for a in range(near.segments[e], near.segments[e + 1]):
-            x = near.values[R, a] * slope_of_x - 1.0
-            now = 1.0
+        stop = near.segments[e + 1]
+        for a in range(near.segments[e], stop, LANES):
+            x = load8(r, a) * slope_of_x - same8(1.0)
+            now = same8(1.0)
             before = x
-            slope_now = 0.0
-            slope_before = 1.0
-            total = 0.0
-            slope = 0.0
+            slope_now = same8(0.0)
+            slope_before = same8(1.0)
+            total = same8(0.0)
+            slope = same8(0.0)
             for n in range(order + 1):
                 w = gradient[first + n]
                 if second >= 0:
                     w += weight * gradient[second + n]
-                total += w * now
-                slope += w * slope_now
-                after = 2.0 * x * now - before
-                slope_after = 2.0 * now + 2.0 * x * slope_now - slope_before
+                total += same8(w) * now
+                slope += same8(w) * slope_now
+                after = two * x * now - before
+                slope_after = two * now + two * x * slope_now - slope_before
                 before = now
                 now = after
                 slope_before = slope_now
                 slope_now = slope_after
-            pull = total * log_slope[a] + slope * slope_of_x * near.values[INVERSE_R, a]
-            near.values[ALONG, a] += value[a] * pull
+            pull = total * load8(log_slope, a) + slope * slope_of_x * load8(inverse_r, a)
+            pull = only8(lanes8(stop - a), load8(cutoff, a) * pull)
+            store8(along, a, load8(along, a) + pull)
