@@ -71,7 +71,7 @@ def settings_rows(kind: type, values: Mapping[str, Any]) -> list[dict[str, Any]]
     return [
         {
             "label": capfirst(gettext(item.label)),
-            "value": _shown(values.get(item.name)),
+            "value": _said(item, values.get(item.name)),
             "unit": item.unit if values.get(item.name) is not None else "",
             "help": gettext(item.help) if item.help else "",
         }
@@ -83,6 +83,10 @@ def settings_rows(kind: type, values: Mapping[str, Any]) -> list[dict[str, Any]]
 def wrong_labels(form: forms.Form) -> str:
     """Return the labels of a form's fields with errors, for one sentence."""
     return ", ".join(str(form.fields[name].label) for name in form.errors if name in form.fields)
+
+
+def _said(item: Description, value: Any) -> str:
+    return gettext(item.empty) if item.empty and value in (None, "") else _shown(value)
 
 
 def _shown(value: Any) -> str:
@@ -152,6 +156,8 @@ def _default(item: Description) -> str:
     default = item.default
     if isinstance(default, Enum):
         default = _word(default)
+    if default in (None, "") and item.empty:
+        return gettext(item.empty)
     if default is None:
         return gettext("chosen for you") if item.optional else ""
     if default == "":

@@ -37,6 +37,7 @@ class Description:
         choices: allowed values; empty for any.
         minimum: least allowed value, or None.
         maximum: largest allowed value, or None.
+        empty: what no value means, such as ``none``; empty for "decided for you".
     """
 
     name: str
@@ -50,6 +51,7 @@ class Description:
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
     maximum: float | None = None
+    empty: str = ""
 
 
 def describe(settings: type | Any) -> tuple[Description, ...]:
@@ -133,6 +135,7 @@ def _describe_field(item: Field[Any], hint: Any) -> Description:
         choices=choices,
         minimum=meta.get("minimum"),
         maximum=meta.get("maximum"),
+        empty=str(meta.get("empty", "")),
     )
 
 

@@ -23,6 +23,7 @@ TITLES: dict[str, str | Promise] = {
     "msd": gettext_lazy("Mean squared displacement"),
     "coordination": gettext_lazy("Coordination numbers"),
 }
+LEAST_PEAK = 0.5  # 1/Å
 CM2_PER_S_IN_A2_PER_PS = 1e4
 
 
@@ -69,7 +70,9 @@ def scattering_figure(folder: Path, csv_url: str | None) -> dict[str, Any]:
     ]
     if len(traces) > 1:
         traces.append(plots.line(q, found["total"], _("all")))
-    highest = max(zip(found["total"], q, strict=True), default=(0.0, 0.0))
+    # Towards q = 0 a few wave vectors of the cell say little.
+    peaks = [(s, at) for s, at in zip(found["total"], q, strict=True) if at > LEAST_PEAK]
+    highest = max(peaks, default=(0.0, 0.0))
     alt = _(
         "All atoms alike: highest at %(q).2f Å⁻¹, S = %(s).2f; mean of %(frames)s frames of the "
         "last stage, steps %(from)s to %(to)s. Partials after Faber and Ziman."

@@ -130,6 +130,9 @@ class StageForm(forms.Form):
         max_value=10_000,
         widget=_quiet("GPa"),
     )
+    duration = forms.FloatField(
+        label=gettext_lazy("Time"), min_value=1e-4, required=False, widget=_quiet("ps")
+    )
     stress = forms.CharField(
         label=gettext_lazy("Extra stress"),
         required=False,
@@ -137,9 +140,6 @@ class StageForm(forms.Form):
         widget=forms.TextInput(
             {"data-unit": "GPa", "data-expert": "true", "placeholder": "xx yy zz yz xz xy"}
         ),
-    )
-    duration = forms.FloatField(
-        label=gettext_lazy("Time"), min_value=1e-4, required=False, widget=_quiet("ps")
     )
 
     def clean(self) -> dict[str, Any]:

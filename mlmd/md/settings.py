@@ -97,16 +97,18 @@ class MDSettings:
         default="",
         metadata={
             "label": "Fixed atoms",
-            "help": "Numbers from 0 in the repeated cell, such as 0-15 20; empty for none.",
+            "help": "Numbers from 0 in the repeated cell, such as 0-15 20.",
             "expert": True,
+            "empty": "none",
         },
     )
     fixed_elements: str = field(
         default="",
         metadata={
             "label": "Fixed elements",
-            "help": "Atoms of these elements don't move, such as Pt; empty for none.",
+            "help": "Atoms of these elements don't move, such as Pt.",
             "expert": True,
+            "empty": "none",
         },
     )
     fixed_below: float | None = field(
@@ -118,6 +120,7 @@ class MDSettings:
             "minimum": -1e6,
             "maximum": 1e6,
             "expert": True,
+            "empty": "none",
         },
     )
     rigid_bonds: str = field(
@@ -125,8 +128,9 @@ class MDSettings:
         metadata={
             "label": "Rigid bonds",
             "help": "Pairs and lengths in Å, such as O-H 0.9572, H-H 1.5139; without a length "
-            "each bond keeps its first one; empty for none.",
+            "each bond keeps its first one.",
             "expert": True,
+            "empty": "none",
         },
     )
     thermostat_time: float = field(

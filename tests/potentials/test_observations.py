@@ -9,7 +9,9 @@ from ase.build import bulk
 from django.urls import reverse
 
 from jobs.files import job_folder
+from labs.settings_forms import settings_rows
 from mlmd.analysis import structure_factor
+from mlmd.md import MDSettings
 from mlmd.runs import to_jsonable, write_json_atomic
 from potentials import observations
 from tests.potentials.factories import make_simulation
@@ -44,3 +46,9 @@ def test_the_structure_factor_comes_over_the_api(owner, lab, sign_in):
     assert float(rows[0]["s_Na-Cl"]) == found.partial[1, 0]
     page = client.get(reverse("potentials:simulation", args=[row.public_id])).content.decode()
     assert "Structure factor, CSV" in page
+
+
+def test_what_is_not_held_is_said_to_be_none():
+    rows = {row["label"]: row["value"] for row in settings_rows(MDSettings, vars(MDSettings()))}
+    assert rows["Fixed atoms"] == rows["Fixed below"] == "none"
+    assert rows["Temperature limit"] == "automatic"
