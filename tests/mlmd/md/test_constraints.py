@@ -1,5 +1,7 @@
 """Atoms and bonds that are held: lengths, energies, temperatures, pressures."""
 
+import io
+import signal
 from dataclasses import replace
 
 import numpy as np
@@ -8,11 +10,12 @@ from ase import Atoms
 from ase.build import bulk, molecule
 
 from mlmd.errors import InvalidInput
-from mlmd.md import Ensemble, MDSettings, Stage, settings_from_mapping
+from mlmd.md import Ensemble, MDSettings, Stage, run, settings_from_mapping
 from mlmd.md.ensembles import make_integrator
 from mlmd.md.integrators import BathSettings, Targets
 from mlmd.md.starting import start_system
 from mlmd.md.system import draw_velocities
+from mlmd.runs import Stopped, StopRequest
 from mlmd.units import K_BOLTZMANN
 from tests.mlmd.md.providers import IdealGas, LennardJones, SoftMolecules
 
@@ -157,6 +160,30 @@ def test_a_gas_of_rigid_molecules_has_the_volume_of_its_number(ensemble):
     assert abs(blocks.mean() - 900) < 4 * error
     variance = ((blocks - 900) ** 2).mean(axis=1)
     assert abs(variance.mean() - 27 * (kT / pressure) ** 2) < 4 * variance.std(ddof=1) / 20**0.5
+
+
+def test_a_stopped_run_with_rigid_bonds_goes_on_exactly(tmp_path):
+    class Stopping(SoftMolecules):
+        def compute(self, *arguments):
+            if self.stop is not None:
+                self.calls += 1
+                if self.calls == 20:
+                    self.stop.request(signal.SIGXCPU)
+            return super().compute(*arguments)
+
+    def go(folder, stop=None):
+        provider = Stopping(np.arange(81) // 3)
+        provider.calls, provider.stop = 0, stop
+        run(settings, water(), provider, folder, stop=stop or StopRequest(), stream=io.StringIO())
+
+    stages = (Stage(15, ensemble=Ensemble.NVT_LANGEVIN), Stage(15, ensemble=Ensemble.NPT_FULL))
+    settings = MDSettings(stages=stages, rigid_bonds=WATER, time_step=2.0, trajectory_every=5)
+    go(tmp_path / "whole")
+    with pytest.raises(Stopped):
+        go(tmp_path / "parts", StopRequest())
+    go(tmp_path / "parts")
+    for name in ("thermo.csv", "trajectory.mtj", "sq.json"):
+        assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_atoms_are_held_by_number_element_and_place():
