@@ -26,6 +26,7 @@ from potentials.data_facts import data_facts
 from potentials.estimates import training_walltime
 from potentials.families import FAMILIES, Family, TrainingInput
 from potentials.models import Effort, Potential, Training
+from potentials.run_visibility import run_visibility
 from potentials.services.potentials import potential_create_from_training
 
 KIND = "train"
@@ -97,7 +98,8 @@ def training_start(*, owner: Any, lab: Lab, request: TrainingRequest) -> Trainin
         resources=request.asked.over(
             replace(cores_of_family(family, request.threads), walltime_s=training_walltime(seconds))
         ),
-        visibility=request.visibility,
+        # Its files hold the frames, which not all who will see the potential may see.
+        visibility=run_visibility(request.visibility, lab.pk, request.selection.versions(owner)),
         parent=request.parent.job if request.parent else None,
         batch=request.batch,
     )
@@ -180,7 +182,8 @@ def training_delete(*, training: Training, actor: Any) -> None:
     job = training.job
     audit_record(actor=actor, verb="training deleted", target=training)
     Training.objects.filter(pk=training.pk).delete()
-    job_delete(job=job, actor=actor)
+    # In its owner's name: a run on private data is seen by fewer than its training.
+    job_delete(job=job, actor=job.owner)
 
 
 def cores_of_family(family: Family, count: int) -> Resources:

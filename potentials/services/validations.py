@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +24,6 @@ from jobs.services import job_create, job_delete
 from jobs.states import ACTIVE
 from labs.audit import audit_record
 from labs.exceptions import Refused
-from labs.models import Visibility
 from mlmd.errors import MlmdError
 from mlmd.frame import Frame as LabelledFrame
 from mlmd.launch import Launch, Resources
@@ -40,6 +39,7 @@ from mlmd.validation import (
 )
 from potentials.families import CATALOG
 from potentials.models import Potential, Validation
+from potentials.run_visibility import run_visibility
 
 log = logging.getLogger(__name__)
 
@@ -100,7 +100,7 @@ def validation_start(*, potential: Potential, actor: Any, request: ValidationReq
         spec={"potential": str(potential.public_id), "checks": list(request.settings.checks)},
         cluster=request.cluster,
         resources=asdict(Resources(threads=request.threads, walltime_s=WALLTIME)),
-        visibility=_run_visibility(potential, versions),
+        visibility=run_visibility(potential.visibility, potential.lab_id, versions),
     )
     validation = Validation.objects.create(
         potential=potential, job=job, settings=to_jsonable(request.settings)
@@ -158,20 +158,8 @@ def validations_show(*, potential: Potential) -> None:
     for validation in potential.validations.select_related("job"):
         versions = validation.versions.select_related("dataset")
         Job.objects.filter(pk=validation.job_id).update(
-            visibility=_run_visibility(potential, versions)
+            visibility=run_visibility(potential.visibility, potential.lab_id, versions)
         )
-
-
-def _run_visibility(potential: Potential, versions: Iterable[DatasetVersion]) -> str:
-    """Return who may see a run: its files hold frames, which not all who see the potential may."""
-    widest = [potential.visibility]
-    for version in versions:
-        dataset = version.dataset
-        is_own = dataset.lab_id == potential.lab_id
-        if dataset.visibility != Visibility.PUBLIC:
-            is_shared = is_own and dataset.visibility == Visibility.LAB
-            widest.append(Visibility.LAB if is_shared else Visibility.PRIVATE)
-    return min(widest, key=[Visibility.PRIVATE, Visibility.LAB, Visibility.PUBLIC].index)
 
 
 @transaction.atomic

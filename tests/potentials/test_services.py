@@ -71,6 +71,34 @@ def test_a_training_remembers_exactly_which_data_it_uses(owner, lab, cluster):
     assert AuditEvent.objects.filter(verb="training started", actor=owner).exists()
 
 
+@pytest.mark.parametrize(
+    ("data", "wanted", "run_is"),
+    [
+        ("public", "public", "public"),
+        ("lab", "public", "lab"),
+        ("private", "lab", "private"),
+        ("public", "private", "private"),
+    ],
+)
+def test_the_files_of_a_training_are_seen_by_those_who_may_see_the_data(
+    owner, lab, cluster, data, wanted, run_is
+):
+    request = training_request(make_version(owner, lab, data), cluster, visibility=wanted)
+    training = training_start(owner=owner, lab=lab, request=request)
+    assert training.job.visibility == run_is
+    assert training.visibility == wanted
+
+
+def test_a_manager_deletes_a_training_on_data_of_a_colleague(owner, guest, lab, cluster):
+    request = training_request(make_version(owner, lab, "private"), cluster)
+    training = training_start(owner=owner, lab=lab, request=request)
+    Job.objects.filter(pk=training.job_id).update(state=State.FAILED)
+    training.job.refresh_from_db()
+    lab.memberships.filter(user=guest).update(role="manager")
+    training_delete(training=training, actor=guest)
+    assert not Job.objects.filter(pk=training.job_id).exists()
+
+
 def test_a_training_writes_every_chosen_frame(owner, lab, cluster, tmp_path):
     version = make_version(owner, lab)
     training = training_start(owner=owner, lab=lab, request=training_request(version, cluster))
