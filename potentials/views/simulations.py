@@ -100,6 +100,7 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
         problem = _("Needs another look: %(fields)s.") % {
             "fields": wrong_labels(form) or _("the stages")
         }
+        problem = " ".join([problem, *map(str, form.errors.get("engine", ()))])
     else:
         try:
             values = form.cleaned_data

@@ -222,6 +222,7 @@ def test_where_lammps_is_missing_the_form_and_the_api_say_so(
     page = sign_in(owner).post("/md/", typed).content.decode()
     assert "has no lmp (ML-HDNNP)" in page
     assert "Run with our own engine" in page
+    assert "has no lmp (ML-HDNNP)" in sign_in(owner).post("/md/preview/", typed).content.decode()
     assert not Simulation.objects.exists()
 
 
