@@ -12,7 +12,7 @@ os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 
 import numpy as np
 
-from mlmd.analysis import mean_squared_displacement
+from mlmd.analysis import mean_squared_displacement, structure_factor
 from mlmd.analysis.bins import make_bins
 from mlmd.analysis.pairs import count_distances, count_neighbors
 
@@ -51,6 +51,12 @@ def main(atoms: int) -> None:
             atoms,
             lambda p=positions, c=cell: count_neighbors(p, c, pbc, kinds, np.full((2, 2), 2.2)),
         )
+    cell = np.eye(3) * length
+    measure(
+        "partial S(q) to 5 1/Å, one frame",
+        atoms,
+        lambda: structure_factor([fractional @ cell], [cell], 14 - 6 * kinds, 5.0),
+    )
     frames = 2000
     walk = rng.normal(0, 0.1, (frames, 1000, 3)).cumsum(axis=0)
     measure(
