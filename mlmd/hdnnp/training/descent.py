@@ -18,6 +18,7 @@ from mlmd.frame import FloatArray
 from mlmd.hdnnp.training.model import Model
 from mlmd.hdnnp.training.settings import TrainingSettings
 from mlmd.hdnnp.training.store import PreparedFrame
+from mlmd.hdnnp.training.weighting import energy_scale
 
 Objective = Callable[[FloatArray, Sequence[PreparedFrame]], tuple[float, FloatArray]]
 
@@ -34,7 +35,6 @@ SHORTEST_STEP = 1e-6
 def objective(model: Model, settings: TrainingSettings) -> Objective:
     """Return the function (weights, frames) → (sum of the frames' losses, its gradient)."""
     share = max(1.0, settings.forces_per_update / settings.frames_per_update)
-    energy_factor = settings.energy_weight**2 / share
     virial_factor = settings.stress_weight**2 / share
 
     def evaluate(weights: FloatArray, frames: Sequence[PreparedFrame]) -> tuple[float, FloatArray]:
@@ -44,7 +44,8 @@ def objective(model: Model, settings: TrainingSettings) -> Objective:
             pushed, pulled = np.zeros(3 * frame.count), np.zeros(6)
             if frame.energy is not None:
                 error = prediction.energies[k] - frame.energy
-                energies[k] = frame.weight * energy_factor / frame.count**2 * error
+                scale = energy_scale(settings.energy_weight, frame.count)
+                energies[k] = frame.weight * scale**2 / share * error
                 loss += 0.5 * energies[k] * error
             if frame.forces is not None:
                 errors = prediction.forces[k] - frame.forces
@@ -75,7 +76,12 @@ class Adam:
         self.evaluate, self.rate = evaluate, rate
         self.first, self.second, self.steps = np.zeros(size), np.zeros(size), 0
 
-    def visit(self, weights: FloatArray, frames: Sequence[PreparedFrame]) -> None:
+    def visit(
+        self,
+        weights: FloatArray,
+        frames: Sequence[PreparedFrame],
+        recent: Sequence[PreparedFrame] = (),
+    ) -> None:
         """Take one step.
 
         Raises:
@@ -124,7 +130,12 @@ class LimitedMemoryBfgs:
         self.direction, self.step = np.zeros(size), 1.0
         self.moves, self.changes = np.zeros((0, size)), np.zeros((0, size))
 
-    def visit(self, weights: FloatArray, frames: Sequence[PreparedFrame]) -> None:
+    def visit(
+        self,
+        weights: FloatArray,
+        frames: Sequence[PreparedFrame],
+        recent: Sequence[PreparedFrame] = (),
+    ) -> None:
         """Add a batch to loss and gradient."""
         loss, gradient = self.evaluate(weights, frames)
         self.loss += loss

@@ -26,6 +26,7 @@ from mlmd.hdnnp.training.state import (
     save_checkpoint,
     write_curve,
 )
+from mlmd.hdnnp.training.store import PreparedFrame
 from mlmd.runs import Progress, StopRequest
 from mlmd.units import EV_PER_A3_IN_GPA
 
@@ -35,6 +36,8 @@ CURVE_FRAMES = 400
 # Below this many weights in a block, BLAS threads cost more than they bring.
 THREADED_BLOCK = 1500
 MOST_RESTARTS = 3
+# Frames of earlier batches whose energies are looked at again in an update.
+RECENT_FRAMES = 12
 SETUP_SHARE = 0.05
 
 
@@ -102,6 +105,7 @@ class TrainingLoop:
         if (run_dir / CHECKPOINT_FILE).exists():
             load_checkpoint(self.state, self.fingerprint, run_dir / CHECKPOINT_FILE)
         write_curve(self.state, run_dir / CURVE_FILE)
+        self._seen: dict[int, PreparedFrame] = {}
         self._shown = _spread_over(setup.training, CURVE_FRAMES)
         self._clock = time.monotonic() - self.state.seconds
         self._saved = time.monotonic()
@@ -142,13 +146,27 @@ class TrainingLoop:
                 )
             chosen = state.order[state.cursor : state.cursor + settings.frames_per_update]
             frames = list(self.setup.store.visit(chosen.tolist()))
-            self._try(partial(state.optimiser.visit, state.weights, frames))
+            recent = self._again(set(chosen.tolist()))
+            self._try(partial(state.optimiser.visit, state.weights, frames, recent))
+            self._remember(frames, recent)
             state.cursor += len(chosen)
             self._report(state.cursor / len(state.order))
         self._try(partial(state.optimiser.end_epoch, state.weights))
         state.order, state.cursor = np.zeros(0, np.int64), 0
         state.epoch += 1
         self._judge()
+
+    def _again(self, chosen: set[int]) -> list[PreparedFrame]:
+        """Return the frames of the batches before, without those of this one."""
+        wanted = [index for index in self.state.recent.tolist() if index not in chosen]
+        missing = [index for index in wanted if index not in self._seen]
+        self._seen.update(zip(missing, self.setup.store.visit(missing), strict=True))
+        return [self._seen[index] for index in wanted]
+
+    def _remember(self, frames: list[PreparedFrame], recent: list[PreparedFrame]) -> None:
+        kept = [*recent, *frames][-RECENT_FRAMES:]
+        self._seen = {frame.index: frame for frame in kept}
+        self.state.recent = np.array([frame.index for frame in kept], np.int64)
 
     def _try(self, change: Callable[[], None]) -> None:
         try:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.training.model import Model
 from mlmd.hdnnp.training.store import PreparedFrame
+from mlmd.hdnnp.training.weighting import SMALL_CELL, energy_scale
 
 
 def observe(
@@ -20,11 +21,14 @@ def observe(
     energy_weight: float,
     stress_weight: float,
     generator: np.random.Generator,
+    recent: Sequence[PreparedFrame] = (),
 ) -> tuple[FloatArray, FloatArray]:
     """Return (Jacobian, residuals) of one update.
 
     Force components are drawn among those whose error is at least the frame's mean; energies
-    and virials are taken per atom, times their weights. Frames without weight are left out.
+    count as `energy_scale` says, virials per atom, times their weights. Large
+    cells seen in the updates before give their energies once more: that costs a sweep without
+    forces, and without it the forces drawn now would push them away. Frames without weight are left out.
     """
     frames = [frame for frame in frames if frame.weight > 0.0]
     if not frames:
@@ -47,11 +51,22 @@ def observe(
     rows *= np.repeat(roots, [len(drawn) for drawn in components])[:, None]
     known = [k for k, frame in enumerate(frames) if frame.energy is not None]
     if known and energy_weight > 0.0:
-        scale = energy_weight * roots[known] / np.array([frames[k].count for k in known])
+        scale = roots[known] * [energy_scale(energy_weight, frames[k].count) for k in known]
         targets = np.array([frames[k].energy for k in known], np.float64)
         energy_rows = model.energy_rows(prediction, len(frames))[known]
         rows = np.concatenate([rows, energy_rows * scale[:, None]])
         residuals.append((targets - prediction.energies[known]) * scale)
+    again = [
+        frame
+        for frame in recent
+        if frame.energy is not None and frame.weight > 0.0 and frame.count > SMALL_CELL
+    ]
+    if again and energy_weight > 0.0:
+        scale = np.array([energy_scale(energy_weight, f.count) * f.weight**0.5 for f in again])
+        said = model.predict(weights, again, with_forces=False)
+        rows = np.concatenate([rows, model.energy_rows(said, len(again)) * scale[:, None]])
+        targets = np.array([frame.energy for frame in again], np.float64)
+        residuals.append((targets - said.energies) * scale)
     known = [k for k, frame in enumerate(frames) if frame.virial is not None]
     if known and stress_weight > 0.0:
         scale = stress_weight * roots[known] / np.array([frames[k].count for k in known])

@@ -21,8 +21,18 @@ from mlmd.hdnnp.training.store import PreparedFrame
 class Optimiser(Protocol):
     """Improves weights from batches of frames; all it remembers can be written and read back."""
 
-    def visit(self, weights: FloatArray, frames: Sequence[PreparedFrame]) -> None:
+    def visit(
+        self,
+        weights: FloatArray,
+        frames: Sequence[PreparedFrame],
+        recent: Sequence[PreparedFrame] = (),
+    ) -> None:
         """Learn from a batch; the weights may be changed in place.
+
+        Args:
+            weights: shape (W,).
+            frames: the batch.
+            recent: frames of the batches before.
 
         Raises:
             FloatingPointError: the result isn't finite.
@@ -58,13 +68,18 @@ class FilterSteps:
         self.model, self.settings, self.kalman = model, settings, kalman
         self.generator = generator
 
-    def visit(self, weights: FloatArray, frames: Sequence[PreparedFrame]) -> None:
+    def visit(
+        self,
+        weights: FloatArray,
+        frames: Sequence[PreparedFrame],
+        recent: Sequence[PreparedFrame] = (),
+    ) -> None:
         """Update `settings.visits` times, with newly drawn components each time."""
         s = self.settings
         for _ in range(s.visits):
             jacobian, residuals = observe(
                 self.model, weights, frames, s.forces_per_update,
-                s.energy_weight, s.stress_weight, self.generator,
+                s.energy_weight, s.stress_weight, self.generator, recent,
             )  # fmt: skip
             if len(residuals):
                 self.kalman.update(weights, jacobian, residuals)

@@ -49,6 +49,7 @@ class TrainingState:
         curve: one row per finished epoch, as `CURVE_COLUMNS`.
         seconds: spent so far, earlier parts of the run included.
         restarts: how often the filter broke down and began anew from the best weights.
+        recent: frames of the batches before, the last ones last.
     """
 
     weights: FloatArray
@@ -63,6 +64,7 @@ class TrainingState:
     curve: list[tuple[float, ...]] = field(default_factory=list)
     seconds: float = 0.0
     restarts: int = 0
+    recent: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
 
 def save_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
@@ -88,6 +90,7 @@ def save_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
         best_weights=state.best_weights,
         best_error=np.array(state.best_error),
         order=state.order,
+        recent=state.recent,
         curve=np.array(state.curve).reshape(-1, len(CURVE_COLUMNS)),
         **arrays,
     )
@@ -127,6 +130,7 @@ def load_checkpoint(state: TrainingState, fingerprint: str, path: Path) -> None:
         }
     )
     state.order = content["order"]
+    state.recent = content.get("recent", state.recent)
     state.curve = [tuple(row) for row in content["curve"].tolist()]
     state.generator.bit_generator.state = small["generator"]
     state.cursor, state.epoch = small["cursor"], small["epoch"]

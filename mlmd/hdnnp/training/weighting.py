@@ -12,6 +12,20 @@ from mlmd.errors import InvalidInput
 from mlmd.frame import Frame
 from mlmd.hdnnp.training.screening import Notice, group_of
 
+# Energies of cells of so many atoms, and of smaller ones, count by the atom.
+SMALL_CELL = 16
+# The energy of a larger cell counts as a whole, divided by this.
+LARGE_CELL_SHARE = 8
+
+
+def energy_scale(energy_weight: float, atoms: int) -> float:
+    """Return the factor of the error of a frame's total energy beside a force component's.
+
+    Energies of small cells count by the atom. Those of large cells count as a whole: an average
+    over many atoms would hide an error that all of them share, while every atom has its forces.
+    """
+    return energy_weight / (atoms if atoms <= SMALL_CELL else LARGE_CELL_SHARE)
+
 
 def frame_weights(
     frames: Sequence[Frame],

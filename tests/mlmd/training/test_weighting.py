@@ -10,8 +10,8 @@ from mlmd.hdnnp.training import TrainingSettings, train
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.hdnnp.training.observations import observe
 from mlmd.hdnnp.training.setup import set_up
-from mlmd.hdnnp.training.weighting import frame_weights
-from tests.mlmd.training.materials import crystal
+from mlmd.hdnnp.training.weighting import LARGE_CELL_SHARE, energy_scale, frame_weights
+from tests.mlmd.training.materials import crystal, label
 
 SHORT = TrainingSettings(
     epochs=4, threads=1, hidden_nodes="4", angular_widths="0.4", angular_zetas="1"
@@ -20,6 +20,14 @@ SHORT = TrainingSettings(
 
 def frames():
     return crystal(["Si"], 12, kind="good") + crystal(["Si"], 12, seed=1, kind="bad")
+
+
+def doubled():
+    """Return cells of 24 atoms."""
+    generator = np.random.default_rng(2)
+    sites = 2.7 * np.array(list(np.ndindex(2, 2, 6)), float)
+    cell = 2.7 * np.diag([2.0, 2.0, 6.0])
+    return [label(["Si"] * 24, sites + generator.normal(0, 0.1, (24, 3)), cell) for _ in range(12)]
 
 
 def weights_of(folder):
@@ -87,3 +95,39 @@ def test_an_unknown_kind_is_said_and_no_weight_at_all_refused(tmp_path):
     assert "unknown-kind" in {notice.code for notice in result.notices}
     with pytest.raises(InvalidInput, match="weight above 0"):
         set_up(replace(SHORT, kind_weights="good = 0\nbad = 0"), frames())
+
+
+def test_energies_count_by_the_atom_in_small_cells_and_as_a_whole_in_large_ones():
+    assert energy_scale(20.0, 1) == 20.0
+    assert energy_scale(20.0, 8) == 20.0 / 8
+    assert energy_scale(20.0, 192) == energy_scale(20.0, 17) == 20.0 / LARGE_CELL_SHARE
+
+
+def test_the_energy_of_a_large_cell_has_a_row_of_that_scale():
+    small = set_up(SHORT, frames())
+    large = set_up(SHORT, doubled())
+    for setup, atoms, share in ((small, 8, 8), (large, 24, LARGE_CELL_SHARE)):
+        batch = list(setup.store.visit([0]))
+        weights = setup.model.initial(np.random.default_rng(0))
+        rows, residuals = observe(
+            setup.model, weights, batch, 1, 20.0, 0.0, np.random.default_rng(0)
+        )
+        prediction = setup.model.predict(weights, batch)
+        assert batch[0].count == atoms
+        error = batch[0].energy - prediction.energies[0]
+        assert residuals[-1] == pytest.approx(20.0 / share * error)
+        expected = setup.model.energy_rows(prediction, 1)[0] * 20.0 / share
+        np.testing.assert_allclose(rows[-1], expected)
+
+
+def test_only_large_cells_seen_before_give_their_energies_again():
+    for given, expected in ((frames(), 0), (doubled(), 2)):
+        setup = set_up(SHORT, given)
+        batch = list(setup.store.visit([0, 1, 2]))
+        weights = setup.model.initial(np.random.default_rng(0))
+        counts = [
+            len(observe(setup.model, weights, batch[:1], 5, 1.0, 0.0, generator, recent)[1])
+            for recent in ((), batch[1:])
+            for generator in [np.random.default_rng(0)]
+        ]
+        assert counts[1] - counts[0] == expected
