@@ -1,5 +1,6 @@
 """Weights of frames: how they are read, and what they do to a training."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,9 @@ from mlmd.hdnnp.training import TrainingSettings, train
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.hdnnp.training.observations import observe
 from mlmd.hdnnp.training.setup import set_up
+from mlmd.hdnnp.training.state import CHECKPOINT_FILE
 from mlmd.hdnnp.training.weighting import LARGE_CELL_SHARE, energy_scale, frame_weights
+from mlmd.runs import Stopped, StopRequest
 from tests.mlmd.training.materials import crystal, label
 
 SHORT = TrainingSettings(
@@ -118,6 +121,25 @@ def test_the_energy_of_a_large_cell_has_a_row_of_that_scale():
         assert residuals[-1] == pytest.approx(20.0 / share * error)
         expected = setup.model.energy_rows(prediction, 1)[0] * 20.0 / share
         np.testing.assert_allclose(rows[-1], expected)
+
+
+def test_a_training_on_large_cells_goes_on_with_what_it_saw_before(tmp_path, monkeypatch):
+    """A new start between two updates looks at the same energies again."""
+    train(SHORT, doubled(), tmp_path / "whole")
+    asked = iter(range(1000))
+
+    class StopsLater(StopRequest):
+        requested = property(lambda self: next(asked) > 10, lambda self, value: None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("mlmd.hdnnp.training.run.StopRequest", StopsLater)
+        with pytest.raises(Stopped):
+            train(SHORT, doubled(), tmp_path / "parts")
+    with np.load(tmp_path / "parts" / CHECKPOINT_FILE, allow_pickle=False) as data:
+        assert len(data["recent"]) > 4
+        assert int(json.loads(str(data["small"]))["cursor"]) > 0
+    train(SHORT, doubled(), tmp_path / "parts")
+    assert weights_of(tmp_path / "parts") == weights_of(tmp_path / "whole")
 
 
 def test_only_large_cells_seen_before_give_their_energies_again():
