@@ -13,6 +13,7 @@ from mlmd.validation.report import Check, CheckName, CheckStatus, ValidationRepo
 from potentials.families import CATALOG, FAMILIES
 from potentials.models import Potential
 from potentials.validation_figures import titled
+from potentials.validation_reports import beside_teacher
 from potentials.validation_sections import DIGITS, deviation_words
 
 SMALLER_IS_BETTER = frozenset(
@@ -223,7 +224,8 @@ def _check_row(
 def _value(check: Check | None, key: tuple[str, str, str]) -> Value | None:
     if check is None:
         return None
-    return next((v for v in check.values if (v.label, v.subject, v.unit) == key), None)
+    found = next((v for v in check.values if (v.label, v.subject, v.unit) == key), None)
+    return None if found is None else beside_teacher(found)
 
 
 def _score(value: Value | None) -> float | None:

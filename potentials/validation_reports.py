@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from dataclasses import replace
 
 from mlmd.errors import InvalidInput
-from mlmd.validation.report import ValidationReport
+from mlmd.validation.dynamics import PLANNED
+from mlmd.validation.report import ValidationReport, Value
 from potentials.models import Potential, Validation
 
 log = logging.getLogger(__name__)
@@ -31,3 +33,10 @@ def reports_of(potentials: Iterable[Potential]) -> dict[int, ValidationReport]:
         except InvalidInput as error:
             log.warning("%s", error)
     return reports
+
+
+def beside_teacher(value: Value) -> Value:
+    """Return a value without a reference that isn't the teacher's: what a run was to reach."""
+    if value.reference_source != PLANNED:
+        return value
+    return replace(value, reference=None, reference_source="")

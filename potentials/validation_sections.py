@@ -12,6 +12,7 @@ from labs.templatetags.mlmd_tags import digits
 from mlmd.validation.report import Cell, Check, CheckStatus, Table, ValidationReport, Value
 from potentials.models import Potential
 from potentials.validation_figures import titled
+from potentials.validation_reports import beside_teacher
 
 NEAR = 0.03  # relative deviation up to which a number counts as the teacher's
 FAR = 0.10  # and from which it is far off
@@ -157,7 +158,7 @@ def status_words(status: CheckStatus) -> str:
 
 def _groups(check: Check) -> Iterator[ValueGroup]:
     for subject in dict.fromkeys(value.subject for value in check.values):
-        values = [value for value in check.values if value.subject == subject]
+        values = [beside_teacher(value) for value in check.values if value.subject == subject]
         has_references = any(value.reference is not None for value in values)
         yield ValueGroup(subject, tuple(map(_value_row, values)), has_references)
 

@@ -16,7 +16,7 @@ from jobs.states import State
 from labs.exceptions import PermissionDenied, Refused
 from mlmd.runs import write_json_atomic
 from mlmd.validation import CheckName, ValidationSettings, report_to_json
-from mlmd.validation.dynamics import SIMULATED
+from mlmd.validation.dynamics import PLANNED, SIMULATED
 from mlmd.validation.launching import PARTIAL_FILE
 from mlmd.validation.phonons import LOWEST
 from mlmd.validation.report import Check, CheckStatus, ValidationReport, Value
@@ -36,6 +36,7 @@ from potentials.services.validations import (
 )
 from potentials.suggestions import suggestions_of
 from potentials.validation_card import validation_card
+from potentials.validation_reports import beside_teacher
 from tests.potentials.factories import (
     labelled_frames,
     make_potential,
@@ -321,3 +322,10 @@ def test_the_api_starts_reads_and_accepts(owner, lab) -> None:
     accept = reverse("api:potential-suggestion", args=[potential.public_id])
     left = client.post(accept, {"key": found["suggestions"][0]["key"]}, format="json")
     assert left.json()["suggestions"] == []
+
+
+def test_what_a_run_was_to_reach_is_not_the_teachers() -> None:
+    planned = Value(SIMULATED, 2.0, "ps", 2.0, PLANNED)
+    assert beside_teacher(planned).reference is None
+    taught = Value("Lattice constant a", 5.41, "Å", 5.406, "teacher")
+    assert beside_teacher(taught) is taught
