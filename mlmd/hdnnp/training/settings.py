@@ -204,7 +204,8 @@ class TrainingSettings:
         default=20.0,
         metadata=_about(
             "Weight of energies",
-            "Of an energy per atom against a force component, both in units of the mean force.",
+            "Of an energy per atom against a force component, both in units of the mean force; in "
+            "cells of more than 16 atoms the energy of the cell counts with an eighth of it.",
             expert=True, unit="Å⁻¹", minimum=0.0, maximum=1e4,
         ),
     )  # fmt: skip
