@@ -79,7 +79,8 @@ def run_lammps(
             f"run {steps}",
         ]
         (folder / "deck.lmp").write_text("\n".join(deck) + "\n")
-        launcher = ["mpirun", "--oversubscribe", "--allow-run-as-root", "-np", str(ranks)]
+        launcher = ["mpirun", "--oversubscribe", "--allow-run-as-root", "--bind-to", "none"]
+        launcher += ["-np", str(ranks)]
         done = subprocess.run(
             [*(launcher if ranks > 1 else []), binary, "-in", "deck.lmp"],
             cwd=folder,
