@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 from mlmd.errors import InvalidInput
 from mlmd.settings import from_mapping
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
-S = TypeVar("S", bound="DataclassInstance")
+S = TypeVar("S")
 
 
 class Protocol(StrEnum):
@@ -60,9 +57,9 @@ class Presets(Generic[S]):
             raise InvalidInput(
                 f"{self.where}: protocol", repr(protocol), f"one of {', '.join(Protocol)}"
             ) from None
-        known = {item.name for item in fields(self.settings)}
+        known = {item.name for item in fields(cast(Any, self.settings))}
         if changes.keys() - known:
             return from_mapping(self.settings, changes, self.where)  # says which one is unknown
-        started = replace(self.settings(), **preset)
+        started = replace(cast(Any, self.settings()), **preset)
         values = {name: getattr(started, name) for name in known}
         return from_mapping(self.settings, values | changes, self.where)
