@@ -82,7 +82,8 @@
       this.log = figure.dataset.log === "on";
       this.answer = null;
       this.timer = null;
-      this.resizes = new ResizeObserver(() => this.drawn && window.Plotly.Plots.resize(this.area));
+      // Leaving the page is a change of size, too, and Plotly refuses what isn't shown.
+      this.resizes = new ResizeObserver(() => this.drawn && this.area.getClientRects().length && window.Plotly.Plots.resize(this.area));
       figure.addEventListener("plotrefresh", () => this.refresh()); // its address was changed
     }
 

@@ -120,6 +120,9 @@ def _look_at_the_map(page: Any, address: str) -> None:
     page.keyboard.press("ArrowDown")
     expect(page.locator("[data-map-facts]")).not_to_have_text(before)
     page.get_by_label("Colour by").select_option("elements")
+    # The box below must not be drawn while the points are coloured anew.
+    expect(page.locator("#frame-map .plot-words")).to_contain_text("coloured by elements")
+    expect(page.locator("#frame-map .legendtext", has_text="diamond")).to_have_count(0)
     expect(page.locator("#frame-map .legendtext").first).to_be_attached()
     page.get_by_role("button", name="Box").click()
     area = page.locator("#frame-map .nsewdrag").first.bounding_box()
