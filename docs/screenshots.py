@@ -65,6 +65,9 @@ def open_page(browser: Any, site: Site, size: dict[str, int], theme: str) -> Any
 
 def take(page: Any, address: str, name: str) -> None:
     page.goto(address)
+    if name == "validation":
+        page.locator("#check-volume").evaluate("e => e.scrollIntoView()")
+        page.mouse.wheel(0, -60)
     if name == "simulation":
         # The analyses say more than the list of results above them.
         page.get_by_role("heading", name="Structure and motion").evaluate("e => e.scrollIntoView()")
@@ -92,6 +95,7 @@ def walk(page: Any, site: Site) -> dict[str, str]:
     page.get_by_role("link", name="Open potential").click()
     page.wait_for_url(re.compile(r"/potentials/[0-9a-f-]{36}/"))
     found["potential"] = page.url
+    found["validation"] = page.url
     found["simulation"] = simulate(page)
     found["runs"] = f"{site.url}/runs/"
     found["home"] = f"{site.url}/"
