@@ -40,6 +40,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--run-dir", type=Path, help="directory with spec.json; goes on if begun")
     parser.add_argument("--potential", type=Path, metavar="DIR")
+    parser.add_argument(
+        "--committee",
+        type=Path,
+        metavar="DIR",
+        help="run directory of a committee's training: write down how far its members disagree; "
+        "its first member moves the atoms unless --potential names another",
+    )
     parser.add_argument("--structure", type=Path, metavar="FILE", help="its last structure")
     parser.add_argument(
         "--repeat",
@@ -108,6 +115,9 @@ def _add_settings(parser: argparse.ArgumentParser) -> None:
 
 
 def _prepare(arguments: argparse.Namespace) -> Path:
+    committee: Path | None = arguments.committee
+    if arguments.potential is None and committee is not None:
+        arguments.potential = committee / "potential-1"
     for name in ("potential", "structure", "output"):
         if getattr(arguments, name) is None:
             raise InvalidInput(
@@ -124,6 +134,7 @@ def _prepare(arguments: argparse.Namespace) -> Path:
         atoms=atoms,
         potential=str(arguments.potential),
         resources=Resources(),
+        committee=None if committee is None else str(committee),
     )
     prepare(spec, output)
     return output
@@ -179,5 +190,10 @@ def describe_result(result: MDResult) -> str:
     ]
     if result.seconds_per_atom_step:
         lines.append(f"{1e6 * result.seconds_per_atom_step:.3g} µs per atom and step")
+    if result.largest_force_spread is not None:
+        lines.append(
+            f"the committee disagrees on forces by {result.largest_force_spread:.3g} meV/Å at most, "
+            f"at step {result.largest_force_spread_step}"
+        )
     lines += [f"warning: {warning}" for warning in result.warnings]
     return "\n".join(lines)

@@ -11,8 +11,10 @@ import ase.io
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.committee import MEMBER_FOLDERS, CommitteeEvaluator, load_members
 from mlmd.launch import Command, Launch, Resources
 from mlmd.loading import read_potential
+from mlmd.md.committee import DISAGREEMENT_FILE
 from mlmd.md.forces import PotentialForces
 from mlmd.md.restart import RESTART_FILE
 from mlmd.md.results import (
@@ -34,6 +36,7 @@ from mlmd.runs import PROGRESS_FILE, StopRequest, read_json, write_json_atomic
 
 STRUCTURE_FILE = "structure.extxyz"
 POTENTIAL_FOLDER = "potential"
+COMMITTEE_FOLDER = "committee"
 _LIVE = (
     PROGRESS_FILE,
     THERMO_FILE,
@@ -66,28 +69,40 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     check_settings(settings)
     potential = read_potential(spec.potential)
     start_system(settings, spec.atoms, PotentialForces(potential))
-    missing = sorted(set(spec.atoms.get_chemical_symbols()) - set(potential.elements))
-    if missing:
-        raise InvalidInput(
-            "structure",
-            f"elements that the potential doesn't know: {', '.join(missing)}",
-            f"only {', '.join(potential.elements)}",
-            "Choose another potential, or train one with such structures.",
-        )
+    _check_elements(spec.atoms, potential.elements, "potential")
+    if spec.committee is not None:
+        members = load_members(spec.committee)
+        CommitteeEvaluator(members).close()  # refuses members that don't fit together
+        _check_elements(spec.atoms, members[0].elements, "committee")
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
     shutil.copytree(spec.potential, folder / POTENTIAL_FOLDER, dirs_exist_ok=True)
     write_structure(spec.atoms, folder / STRUCTURE_FILE)
     write_json_atomic(folder / SPEC_FILE, {"kind": "md", "version": 1, "settings": settings})
-    return launch_of(spec.resources)
+    if spec.committee is not None:
+        for member in Path(spec.committee).glob(MEMBER_FOLDERS):
+            shutil.copytree(member, folder / COMMITTEE_FOLDER / member.name, dirs_exist_ok=True)
+    return launch_of(spec.resources, has_committee=spec.committee is not None)
 
 
-def launch_of(resources: Resources) -> Launch:
+def _check_elements(atoms: Atoms, known: tuple[str, ...], name: str) -> None:
+    missing = sorted(set(atoms.get_chemical_symbols()) - set(known))
+    if missing:
+        raise InvalidInput(
+            "structure",
+            f"elements that the {name} doesn't know: {', '.join(missing)}",
+            f"only {', '.join(known)}",
+            f"Choose another {name}, or train one with such structures.",
+        )
+
+
+def launch_of(resources: Resources, *, has_committee: bool = False) -> Launch:
     """Return what to run in a prepared directory, and what to bring back."""
+    live = (*_LIVE, DISAGREEMENT_FILE) if has_committee else _LIVE
     return Launch(
         commands=(Command(("mlmd", "md", "--run-dir", ".")),),
-        fetch=(*_LIVE, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
-        live=_LIVE,  # not the trajectory: too big to be copied again and again
+        fetch=(*live, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
+        live=live,  # not the trajectory: too big to be copied again and again
         resources=resources,
     )
 
@@ -98,7 +113,8 @@ def run_directory(
     """Run what `prepare` wrote; a directory with a saved state goes on from there.
 
     Args:
-        run_dir: with ``spec.json``, ``structure.extxyz`` and ``potential/``.
+        run_dir: with ``spec.json``, ``structure.extxyz`` and ``potential/``; with ``committee/``
+            the disagreement of its members is written down, too.
         stop: looked at after every step; None takes the process's signals.
         stream: takes progress lines; None for standard output.
 
@@ -113,7 +129,9 @@ def run_directory(
     settings: MDSettings = settings_from_mapping(values, f"{SPEC_FILE}: settings")
     atoms = read_structure(folder / STRUCTURE_FILE)
     potential = read_potential(folder / POTENTIAL_FOLDER)
-    return run(settings, atoms, potential, folder, stop=stop, stream=stream)
+    members = folder / COMMITTEE_FOLDER
+    committee = load_members(members) if members.is_dir() else ()
+    return run(settings, atoms, potential, folder, stop=stop, stream=stream, committee=committee)
 
 
 def write_structure(atoms: Atoms, path: Path) -> None:

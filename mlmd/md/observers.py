@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -19,6 +20,8 @@ from mlmd.analysis.runs import (
     trajectory_structure_factor,
 )
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.potential import Potential
+from mlmd.md.committee import CommitteeLog
 from mlmd.md.extrapolation import ExtrapolationLog
 from mlmd.md.guard import ExtrapolationStop, moment
 from mlmd.md.results import (
@@ -50,6 +53,7 @@ class Observers(AbstractContextManager["Observers"]):
         symbols: chemical symbol of each atom.
         last_step: step that a restart continues from; None for a new run.
         extrapolations: summary that a restart continues from.
+        committee: potentials whose disagreement is written beside each frame; may be empty.
     """
 
     def __init__(
@@ -60,6 +64,7 @@ class Observers(AbstractContextManager["Observers"]):
         symbols: list[str],
         last_step: int | None,
         extrapolations: dict[str, Any] | None,
+        committee: Sequence[Potential] = (),
     ) -> None:
         self.run_dir, self.settings = run_dir, settings
         self.extrapolation = ExtrapolationLog(symbols)
@@ -81,6 +86,11 @@ class Observers(AbstractContextManager["Observers"]):
                     last_step=last_step,
                 )
             )
+            self.committee: CommitteeLog | None = None
+            if committee:
+                self.committee = stack.enter_context(
+                    CommitteeLog(run_dir, committee, settings.threads, last_step)
+                )
             self._stack = stack.pop_all()
 
     def log(self, system: System, conserved: float, stage: int) -> None:
@@ -103,7 +113,7 @@ class Observers(AbstractContextManager["Observers"]):
         )
 
     def store(self, system: System, stage: int) -> None:
-        """Append a frame to the trajectory."""
+        """Append a frame to the trajectory, and what a committee says of it."""
         self.trajectory.write(
             TrajectoryFrame(
                 step=system.step,
@@ -116,6 +126,8 @@ class Observers(AbstractContextManager["Observers"]):
                 velocities=system.velocities if self.settings.store_velocities else None,
             )
         )
+        if self.committee is not None:
+            self.committee.write(system, system.step * self.settings.time_step / 1000)
 
     def watch(self, system: System) -> None:
         """Note extrapolations of a step.

@@ -104,6 +104,9 @@ class MDResult:
         error: why it failed; empty otherwise.
         version: of mlmd.
         seed: of the random numbers.
+        largest_force_spread: most that a committee disagreed on the force on an atom at a stored
+            frame, meV/Å; None without a committee.
+        largest_force_spread_step: when that was.
     """
 
     status: RunStatus
@@ -125,6 +128,8 @@ class MDResult:
     error: str = ""
     version: str = ""
     seed: int = 0
+    largest_force_spread: float | None = None
+    largest_force_spread_step: int | None = None
     settings: MDSettings = field(default_factory=MDSettings)
 
 

@@ -304,12 +304,15 @@ class MDSpec:
         atoms: the structure, an ``ase.Atoms``.
         potential: directory of the potential.
         resources: what the run asks of the machine.
+        committee: directory of a committee's training, ``potential-1``, ``potential-2``, …, whose
+            disagreement is watched; None for none.
     """
 
     settings: MDSettings
     atoms: Any
     potential: str
     resources: Resources = field(default_factory=Resources)
+    committee: str | None = None
 
 
 def check_settings(settings: MDSettings) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -11,6 +12,7 @@ import numpy as np
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
+from mlmd.hdnnp.potential import Potential
 from mlmd.loading import AnyPotential
 from mlmd.md.ensembles import make_integrator
 from mlmd.md.forces import ForceProvider, PotentialForces
@@ -44,6 +46,7 @@ def run(
     *,
     stop: StopRequest | None = None,
     stream: TextIO | None = None,
+    committee: Sequence[Potential] = (),
 ) -> MDResult:
     """Run molecular dynamics in a directory, or go on with what is there.
 
@@ -57,6 +60,8 @@ def run(
         run_dir: takes all files; made if it doesn't exist.
         stop: looked at after every step; None takes the process's signals.
         stream: takes progress lines; None for standard output.
+        committee: potentials that only look on: how far they disagree at each stored frame goes
+            into ``disagreement.csv``.
 
     Returns:
         The summary, which is also in ``result.json``.
@@ -75,7 +80,7 @@ def run(
         provider = PotentialForces(potential, settings.threads, settings.device)
     else:
         provider = potential
-    md = _Run(settings, atoms, provider, folder, stream)
+    md = _Run(settings, atoms, provider, folder, stream, committee)
     if stop is not None:
         return md.execute(stop)
     with StopRequest() as own_stop:
@@ -92,7 +97,9 @@ class _Run:
         provider: ForceProvider,
         run_dir: Path,
         stream: TextIO | None,
+        committee: Sequence[Potential],
     ) -> None:
+        self.committee = committee
         self.settings, self.run_dir = settings, run_dir
         self.system = start_system(settings, atoms, provider)
         self.symbols = atoms.get_chemical_symbols()
@@ -110,7 +117,13 @@ class _Run:
         last_step = None if self.restart is None else self.restart.step
         warnings = None if self.restart is None else self.restart.extrapolations
         with Observers(
-            self.run_dir, self.settings, self.system, self.symbols, last_step, warnings
+            self.run_dir,
+            self.settings,
+            self.system,
+            self.symbols,
+            last_step,
+            warnings,
+            self.committee,
         ) as observers:
             self.observers = observers
             if last_step is None:
@@ -245,6 +258,8 @@ class _Run:
         save_restart(self.run_dir, self.system, state, self.integrator.memory())
         if isinstance(self.system.provider, PotentialForces):
             self.system.provider.renew()
+        if self.observers.committee is not None:
+            self.observers.committee.renew()
 
     def _finish(self, status: RunStatus, error: str = "") -> MDResult:
         """Write analyses and ``result.json``."""

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlmd import __version__
+from mlmd.md.committee import DISAGREEMENT_FILE, read_disagreement
 from mlmd.md.results import (
     EXTRAPOLATION_FILE,
     MOTION_FILE,
@@ -51,6 +52,7 @@ def summarise(
         frames, atoms = len(reader), len(reader.numbers)
     stages = summarise_stages(run_dir, settings, atoms, step)
     extrapolation = read_json(run_dir / EXTRAPOLATION_FILE)
+    spread, spread_step = _largest_spread(run_dir)
     return MDResult(
         status=status,
         steps=step,
@@ -71,6 +73,8 @@ def summarise(
         error=error,
         version=__version__,
         seed=settings.seed,
+        largest_force_spread=spread,
+        largest_force_spread_step=spread_step,
         settings=settings,
     )
 
@@ -112,6 +116,17 @@ def _first_peaks(run_dir: Path) -> tuple[FirstPeak, ...]:
         for pair, peak in zip(content["pairs"], content["peaks"], strict=True)
         if peak is not None
     )
+
+
+def _largest_spread(run_dir: Path) -> tuple[float | None, int | None]:
+    if not (run_dir / DISAGREEMENT_FILE).is_file():
+        return None, None
+    table = read_disagreement(run_dir)
+    spreads = table["largest_force_spread_mev_per_a"]
+    if not len(spreads):
+        return None, None
+    worst = int(spreads.argmax())
+    return float(spreads[worst]), int(table["step"][worst])
 
 
 def _diffusion(run_dir: Path) -> tuple[Diffusion, ...]:
