@@ -306,6 +306,7 @@ SPECTACULAR_SETTINGS = {
     # Fields of the same name in different rooms have different choices.
     "ENUM_NAME_OVERRIDES": {
         "JobState": "jobs.states.State",
+        "Licence": "datasets.models.datasets.Licence",
         "UploadState": "datasets.models.uploads.UploadState",
         "UploadTarget": "datasets.models.uploads.UploadTarget",
         "StructureOrigin": "datasets.models.structures.Origin",

@@ -39,7 +39,7 @@ class GroupSerializer(serializers.Serializer):
     rows = RowSerializer(many=True)
 
 
-class ComparisonSerializer(serializers.Serializer):
+class PotentialComparisonSerializer(serializers.Serializer):
     """Several potentials side by side; cells are in the order of the potentials."""
 
     potentials = PotentialListSerializer(many=True, help_text="those that one may see")
@@ -58,8 +58,8 @@ class PotentialCompareView(views.APIView):
                 "potential", OpenApiTypes.UUID, many=True, description="repeated, in order"
             )
         ],
-        responses=ComparisonSerializer,
+        responses=PotentialComparisonSerializer,
     )
     def get(self, request: Request) -> Response:
         found = compare(request.user, wanted_ids(request.query_params.getlist("potential")))
-        return Response(ComparisonSerializer(found, context={"request": request}).data)
+        return Response(PotentialComparisonSerializer(found, context={"request": request}).data)

@@ -43,7 +43,7 @@ class PotentialUploadSerializer(serializers.Serializer):
     )
     source = serializers.CharField(required=False, help_text="a DOI or an address")
     not_for = serializers.CharField(required=False)
-    licence = serializers.ChoiceField(Licence.values, required=False)
+    licence = serializers.ChoiceField(Licence.choices, required=False)
     citation = serializers.CharField(required=False)
     description = serializers.CharField(required=False)
     visibility = serializers.ChoiceField(Visibility.values, required=False)

@@ -16,7 +16,7 @@ from potentials.serializers import PotentialListSerializer
 from potentials.versions import versions_of
 
 
-class ChangeSerializer(serializers.Serializer):
+class PotentialChangeSerializer(serializers.Serializer):
     """One thing that differs from the version before."""
 
     what = serializers.CharField()
@@ -24,12 +24,12 @@ class ChangeSerializer(serializers.Serializer):
     after = serializers.CharField()
 
 
-class VersionSerializer(serializers.Serializer):
+class PotentialVersionSerializer(serializers.Serializer):
     """One version of a name."""
 
     potential = PotentialListSerializer()
     is_newest = serializers.BooleanField()
-    changes = ChangeSerializer(many=True, help_text="against the version before")
+    changes = PotentialChangeSerializer(many=True, help_text="against the version before")
 
 
 class PotentialVersionsView(views.APIView):
@@ -38,11 +38,11 @@ class PotentialVersionsView(views.APIView):
     @extend_schema(
         operation_id="potentials_versions",
         summary="The versions of a potential's name, newest first, with what changed",
-        responses=VersionSerializer(many=True),
+        responses=PotentialVersionSerializer(many=True),
     )
     def get(self, request: Request, public_id: UUID) -> Response:
         row: Any = get_object_or_404(potentials_visible_to(request.user), public_id=public_id)
-        listed = VersionSerializer(
+        listed = PotentialVersionSerializer(
             versions_of(row, request.user), many=True, context={"request": request}
         )
         return Response(listed.data)
