@@ -3,13 +3,14 @@
 from django.urls import URLPattern, URLResolver
 from rest_framework.routers import SimpleRouter
 
-from datasets.api.datasets import DatasetViewSet, VersionViewSet
+from datasets.api.datasets import DatasetViewSet
 from datasets.api.frames import FrameViewSet
 from datasets.api.pseudopotentials import PseudoFamilyViewSet
 from datasets.api.searches import SavedSearchViewSet
 from datasets.api.structure_sets import StructureSetViewSet
 from datasets.api.structures import StructureViewSet
 from datasets.api.uploads import UploadViewSet
+from datasets.api.versions import VersionViewSet
 from datasets.dft.api import DftViewSet
 
 router = SimpleRouter(use_regex_path=False)

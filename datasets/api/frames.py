@@ -19,7 +19,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets.access import visible_or_404
-from datasets.api.datasets import ENERGY, FILE, FORMAT
+from datasets.api.file_schema import ENERGY, FILE, FORMAT
 from datasets.api.serializers import FrameDetailSerializer, FrameSerializer
 from datasets.catalog import FRAME_ORDER, catalog_query, facets
 from datasets.downloads import rows_response
