@@ -28,4 +28,11 @@
     const archive = /^(.+)\.(zip|tar|tgz|tar\.(gz|xz|bz2))$/i.exec(first.name);
     fill(form.elements.name, folder || (archive && archive[1]));
   });
+
+  // Files chosen while the page was still loading, or kept by the browser over a reload.
+  document.addEventListener("htmx:load", (event) => {
+    if (!event.target.contains(form)) return;
+    const chosen = [...form.querySelectorAll("input[type=file]")].filter((input) => input.files.length);
+    for (const input of chosen) input.dispatchEvent(new Event("change", { bubbles: true }));
+  });
 })();

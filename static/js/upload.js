@@ -149,6 +149,8 @@
       chosen(form);
     });
     input.addEventListener("change", () => chosen(form));
+    // Chosen while the page was still loading, or kept by the browser over a reload.
+    if (input.files.length) chosen(form);
     form.addEventListener("submit", (event) => {
       if (!input.files.length) return;
       event.preventDefault();

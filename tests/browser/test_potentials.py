@@ -40,6 +40,27 @@ def test_train_as_an_expert_bring_one_compare_and_download(
     _download(page, site, foreign)
 
 
+# Chooses a file as soon as there is a field for it, which is before any script of the page runs.
+_EARLY = """
+new MutationObserver((_, observer) => {
+  const field = document.querySelector("[name=files]");
+  if (!field) return;
+  observer.disconnect();
+  const chosen = new DataTransfer();
+  chosen.items.add(new File(["number_of_elements 1\\nelements Si\\n"], "input.nn"));
+  field.files = chosen.files;
+  window.scriptsRan = typeof htmx !== "undefined";
+}).observe(document, { childList: true, subtree: true });
+"""
+
+
+def test_files_chosen_while_the_page_loads_are_looked_at(page: Any, site: Site) -> None:
+    page.add_init_script(_EARLY)
+    page.goto(f"{site.url}/potentials/upload/")
+    assert page.evaluate("window.scriptsRan") is False
+    expect(page.locator("#findings")).to_contain_text("scaling.data", timeout=15_000)
+
+
 def _train(page: Any, site: Site) -> None:
     page.goto(f"{site.url}/train/")
     page.get_by_label(re.compile("^Silicon")).check()
