@@ -175,7 +175,7 @@ def _add_angular(
                     continue
             product = own[0, j] * own[0, k] * side[1, 0]
             for term in range(tables.term_first[x], tables.term_first[x + 1]):
-                _window(tables.angles, term, angle[0], angle[1], angle[2])
+                _window(tables.angles, tables.angle[term], angle[0], angle[1], angle[2])
                 out = tables.out[term]
                 w = tables.weight[term] * angle[1, 0]
                 values[out] += w * product

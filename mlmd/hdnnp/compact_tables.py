@@ -45,9 +45,11 @@ class CompactTables(NamedTuple):
     window_first: IndexArray  # (groups + 1,)
     windows: WindowTables  # of distances
     term_first: IndexArray  # (windows + 1,)
-    angles: WindowTables  # per term, radians
+    angle: IndexArray  # per term, its window of angles
     weight: FloatArray
     out: IndexArray
+    angle_first: IndexArray  # (groups + 1,)
+    angles: WindowTables  # the different ones of each group, radians
 
 
 def window_in_angstrom(window: Window, unit: float) -> Window:
@@ -80,15 +82,21 @@ def compact_tables(placed: list[list[Placed]]) -> CompactTables:
     groups: list[tuple[int, int, bool]] = []
     windows: list[Window] = []
     angular: list[tuple[int, CompactAngularTerm]] = []
-    group_first, window_first, term_first = [0], [0], [0]
+    angles: list[Window] = []
+    angle: list[int] = []
+    group_first, window_first, term_first, angle_first = [0], [0], [0], [0]
     for terms in placed:
         for key, members in _grouped(terms):
+            known: dict[Window, int] = {}
             for window, same in members.items():
                 angular += same
+                angle += [known.setdefault(t.angles, len(angles) + len(known)) for _, t in same]
                 windows.append(window)
                 term_first.append(len(angular))
             groups.append(key)
             window_first.append(len(windows))
+            angles += known
+            angle_first.append(len(angles))
         group_first.append(len(groups))
     return CompactTables(
         _whole(radial_first),
@@ -102,9 +110,11 @@ def compact_tables(placed: list[list[Placed]]) -> CompactTables:
         _whole(window_first),
         window_tables(windows),
         _whole(term_first),
-        window_tables([t.angles for _, t in angular]),
+        _whole(angle),
         np.array([t.weight for _, t in angular], dtype=np.float64),
         _whole([out for out, _ in angular]),
+        _whole(angle_first),
+        window_tables(angles),
     )
 
 

@@ -20,7 +20,6 @@ from mlmd.hdnnp.kernel_chebyshev import (
 from mlmd.hdnnp.kernel_compact import (
     BACKWARDS,
     FORWARDS,
-    compact_pairs_needed,
     compact_space,
     compact_terms,
 )
@@ -121,7 +120,7 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
     pairs = _pair_space(functions.pairs, most, starts, 0, 0)
     moments = moment_space(functions.moments, elements, most)
     if compact is not None:
-        space = compact_space(compact, most, 0)
+        space = compact_space(compact, most)
     widest = max(networks.sizes.max(), 1)
     depth_of_nets = networks.activations.shape[1]
     sums = np.zeros((depth_of_nets, widest))
@@ -149,9 +148,6 @@ def evaluate_atoms(  # noqa: C901  one atom's way, step by step: Numba drops bra
         if chebyshev is not None:
             chebyshev_functions(chebyshev, element, elements, near, g)
         if compact is not None:
-            needed = compact_pairs_needed(compact, element, near.segments)
-            if needed > space.place.shape[0]:
-                space = compact_space(compact, most, _row_length(needed * 5 // 4))
             compact_terms(FORWARDS, compact, element, elements, near, space, g)
         _keep_functions(i, element, functions, g, results)
         if depth == FUNCTIONS:

@@ -1,96 +1,72 @@
 """Terms with compact support: windows of distances, and of angles between pairs of neighbours.
 
-For one atom and one group (two neighbour elements) all pairs (j, k) lie in rows as in
-`kernel_pairs`. Of each window of distances only the pairs inside it are kept, one after another,
-with
+For one atom and one group (two neighbour elements) pairs (j, k) are taken some rows at a time, one
+row per j. Of these pairs θ and every window of angles A(θ) that a term of the group has are worked
+out once, for all windows of distances C. A term is then a sum over rows,
 
-    x  C(r_ij) C(r_ik) (C(r_jk)),   the angle θ,   and where in the rows the pair stands.
+    Σ_j C(r_ij) Σ_k A(θ) C(r_ik) (C(r_jk)),
 
-Then every term is one sum over short, dense arrays. After dE/dG is known, Σ w C_θ and
-Σ w C_θ' x of a window's terms give all forces of its pairs.
+without those j that its window of distances leaves out. After dE/dG is known, Σ w A and Σ w A'
+of a window's terms give all forces of its pairs.
 """
 
 from __future__ import annotations
-
-import math
-from typing import NamedTuple
 
 import numpy as np
 
 from mlmd.compiled import kernel, subkernel
 from mlmd.frame import FloatArray
-from mlmd.hdnnp.compact_tables import CompactTables, IndexArray, WindowTables
-from mlmd.hdnnp.kernel_pairs import ordered
-from mlmd.hdnnp.kernel_rows import (
-    R2_JK,
+from mlmd.hdnnp.compact_tables import CompactTables, WindowTables
+from mlmd.hdnnp.kernel_compact_rows import (
+    ACROSS,
+    BEND,
+    INVERSE_JK,
+    INVERSE_SINE,
+    JK,
+    JK_SLOPE,
+    PAIR_ROWS,
+    R_JK,
+    THETA,
     C,
+    CompactSpace,
+    Rows,
+    fill_angles,
     fill_geometry,
-    fill_roots,
-    scatter_across,
-    scatter_along,
+    fill_sides,
+    filled,
+    finish_rows,
+    row_slopes,
+    row_start,
+    row_sums,
 )
-from mlmd.hdnnp.kernel_windows import window_values
-from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R, SmallIndexArray
+from mlmd.hdnnp.kernel_pairs import ordered
+from mlmd.hdnnp.kernel_windows import window_rows, window_values
+from mlmd.hdnnp.neighborhood import ALONG, INVERSE_R, Neighborhood, R
 
 FORWARDS, BACKWARDS = range(2)
-
-# Rows of a table of pairs; the first two are those of `kernel_rows`.
-THETA, INVERSE_SINE, R_JK, JK, JK_SLOPE = range(2, 7)
-TERMS = 7  # Σ w C_θ of one window
-BEND = 8  # dE/d cos θ
-ACROSS = 9  # −(dE/dr_jk)/r_jk
-NOTHING = 10  # zeros
-ROWS = 11
-# Rows of a table of the pairs inside a window.
-X, ANGLE, VALUE, SLOPE, SUM, SLOPE_SUM = range(6)
-INSIDE_ROWS = 6
-
-
-class CompactSpace(NamedTuple):
-    """Workspace for one atom.
-
-    Args:
-        own: value and slope of a window at each neighbour, shape (2, neighbours).
-        pairs: rows `C` … `NOTHING`, shape (rows, pairs of the largest group).
-        inside: rows `X` … `SLOPE_SUM`, shape (rows, pairs of the largest group).
-        place: where in ``pairs`` each pair inside a window stands, shape (pairs,).
-    """
-
-    own: FloatArray
-    pairs: FloatArray
-    inside: FloatArray
-    place: SmallIndexArray
+# So many pairs at a time, or one row: what is known of them stays in the nearer caches.
+BATCH = 256
 
 
 @kernel
-def compact_space(tables: CompactTables, most: int, pairs: int) -> CompactSpace:
-    """Return workspace for ``most`` neighbours and ``pairs`` pairs of them."""
-    if tables.radial_out.shape[0] + tables.out.shape[0] == 0:
-        most = 0
+def compact_space(tables: CompactTables, most: int) -> CompactSpace:
+    """Return workspace for rows of ``most`` neighbours."""
+    windows = 1
+    angles = 0
+    for g in range(tables.first_element.shape[0]):
+        windows = max(windows, tables.window_first[g + 1] - tables.window_first[g])
+        angles = max(angles, tables.angle_first[g + 1] - tables.angle_first[g])
+    # An odd number of cache lines: see `_row_length` of `kernel_atoms`.
+    pairs = (BATCH + most + 8 + 511) // 512 * 512 + 184
     return CompactSpace(
-        np.zeros((2, most)),
-        np.zeros((ROWS, pairs)),
-        np.zeros((INSIDE_ROWS, pairs)),
-        np.zeros(pairs, dtype=np.int32),
+        np.zeros((2 * windows, most)),
+        np.zeros(windows, dtype=np.int64),
+        np.zeros(angles, dtype=np.int64),
+        np.zeros((PAIR_ROWS, pairs)),
+        np.zeros((angles, pairs)),
+        np.zeros((angles, pairs)),
+        np.zeros(tables.out.shape[0]),
     )
-
-
-@subkernel
-def compact_pairs_needed(tables: CompactTables, element: int, segments: IndexArray) -> int:
-    """Return the number of pairs in an atom's largest group."""
-    most = 0
-    for g in range(tables.group_first[element], tables.group_first[element + 1]):
-        most = max(most, _count(tables, g, segments))
-    return most
-
-
-@subkernel
-def _count(tables: CompactTables, g: int, segments: IndexArray) -> int:
-    e1 = tables.first_element[g]
-    e2 = tables.second_element[g]
-    n1 = int(segments[e1 + 1] - segments[e1])
-    n2 = int(segments[e2 + 1] - segments[e2])
-    return n1 * (n1 - 1) // 2 if e1 == e2 else n1 * n2
 
 
 @subkernel
@@ -132,9 +108,7 @@ def compact_terms(
                     g[out] * weight, slope, near.values[INVERSE_R, a0:a1], near.values[ALONG, a0:a1]
                 )
     for group in range(tables.group_first[element], tables.group_first[element + 1]):
-        count = _count(tables, group, near.segments)
-        if count > 0:
-            _group(direction, tables, group, count, near, space, g)
+        _group(direction, tables, group, near, space, g)
 
 
 @subkernel
@@ -142,58 +116,117 @@ def _group(
     direction: int,
     tables: CompactTables,
     group: int,
-    count: int,
     near: Neighborhood,
     space: CompactSpace,
     g: FloatArray,
 ) -> None:
     e1, e2 = ordered(tables.first_element[group], tables.second_element[group], near.segments)
-    fill_geometry(near.values, near.segments, e1, e2, 0, space.pairs)
-    fill_roots(space.pairs[R2_JK, :count], space.pairs[R_JK, :count])
-    _fill_angles(
-        space.pairs[C, :count], space.pairs[THETA, :count], space.pairs[INVERSE_SINE, :count]
-    )
-    bend = space.pairs[BEND, :count]
-    across = space.pairs[ACROSS, :count]
-    nothing = space.pairs[NOTHING, :count]
-    bend[:] = 0.0
-    across[:] = 0.0
-    nothing[:] = 0.0
-    narrow = tables.narrow[group]
-    for x in range(tables.window_first[group], tables.window_first[group + 1]):
-        inside = _fill_inside(tables, x, narrow, near, e1, e2, count, space)
-        if inside == 0:
-            continue
-        value = space.inside[VALUE, :inside]
-        slope = space.inside[SLOPE, :inside]
-        total = space.inside[SUM, :inside]
-        slope_total = space.inside[SLOPE_SUM, :inside]
-        total[:] = 0.0
-        slope_total[:] = 0.0
-        for term in range(tables.term_first[x], tables.term_first[x + 1]):
-            _window(tables.angles, term, space.inside[ANGLE, :inside], value, slope)
-            out = tables.out[term]
-            if direction == FORWARDS:
-                g[out] += tables.weight[term] * _dot(value, space.inside[X, :inside])
-            else:
-                _add_both(g[out] * tables.weight[term], value, slope, total, slope_total)
-        if direction == BACKWARDS:
-            _spread(inside, count, space)
-            _scatter_window(near.values, near.segments, e1, e2, space, narrow)
+    first = -1 if e1 == e2 else near.segments[e2]
+    last = near.segments[e2 + 1]
+    _fill_own(tables, group, near, e1, space)
+    if e1 != e2:
+        _fill_own(tables, group, near, e2, space)
     if direction == BACKWARDS:
-        scatter_along(
-            near.values,
-            nothing,
-            near.segments,
-            e1,
-            e2,
-            space.pairs[C, :count],
-            nothing,
-            nothing,
-            bend,
-            across,
-        )
-        scatter_across(near.values, near.segments, e1, e2, across)
+        for x in range(tables.window_first[group], tables.window_first[group + 1]):
+            for term in range(tables.term_first[x], tables.term_first[x + 1]):
+                space.factors[term] = g[tables.out[term]] * tables.weight[term]
+    start = near.segments[e1]
+    stop = near.segments[e1 + 1]
+    while start < stop:
+        rows = Rows(start, start, first, last)
+        count = 0
+        j = start
+        while j < stop and (j == start or count + filled(last - row_start(rows, j)) <= BATCH):
+            count += filled(max(last - row_start(rows, j), 0))
+            j += 1
+        _batch(direction, tables, group, Rows(start, j, first, last), count, near, space, g)
+        start = j
+
+
+@subkernel
+def _fill_own(
+    tables: CompactTables, group: int, near: Neighborhood, e: int, space: CompactSpace
+) -> None:
+    """Work out the group's windows of distances at the neighbours of one element."""
+    a0 = near.segments[e]
+    a1 = near.segments[e + 1]
+    first = tables.window_first[group]
+    for x in range(first, tables.window_first[group + 1]):
+        own = 2 * (x - first)
+        value = space.own[own, a0:a1]
+        _window(tables.windows, x, near.values[R, a0:a1], value, space.own[own + 1, a0:a1])
+
+
+@subkernel
+def _batch(
+    direction: int,
+    tables: CompactTables,
+    group: int,
+    rows: Rows,
+    count: int,
+    near: Neighborhood,
+    space: CompactSpace,
+    g: FloatArray,
+) -> None:
+    angles = tables.angle_first[group]
+    if not _find_needed(tables, group, rows, space) or count == 0:
+        return
+    narrow = tables.narrow[group]
+    # Slices of single rows: they are known to be contiguous, those of the table are not.
+    theta = space.pairs[THETA, :count]
+    sides = space.pairs[R_JK, :count]
+    jk = space.pairs[JK, :count]
+    jk_slope = space.pairs[JK_SLOPE, :count]
+    fill_geometry(near.values, rows, narrow, space.pairs)
+    fill_angles(space.pairs[C, :count], theta, space.pairs[INVERSE_SINE, :count])
+    if narrow == 1:
+        fill_sides(sides, space.pairs[INVERSE_JK, :count])
+    for a in range(tables.angle_first[group + 1] - angles):
+        if space.needed[a] == 1:
+            window_rows(
+                tables.angles.shape[angles + a],
+                tables.angles.center[angles + a],
+                tables.angles.inverse_width[angles + a],
+                theta,
+                direction == BACKWARDS,
+                space.values[a, :count],
+                space.slopes[a, :count],
+            )
+    if direction == BACKWARDS:
+        space.pairs[BEND, :count] = 0.0
+        space.pairs[ACROSS, :count] = 0.0
+    first = tables.window_first[group]
+    for x in range(first, tables.window_first[group + 1]):
+        if space.active[x - first] == 0:
+            continue
+        if narrow == 1:
+            _window(tables.windows, x, sides, jk, jk_slope)
+        own = 2 * (x - first)
+        if direction == FORWARDS:
+            row_sums(tables, x, own, angles, rows, narrow, space, g)
+        else:
+            row_slopes(tables, x, own, angles, rows, narrow, space, near.values)
+    if direction == BACKWARDS:
+        finish_rows(near.values, rows, space.pairs)
+
+
+@subkernel
+def _find_needed(tables: CompactTables, group: int, rows: Rows, space: CompactSpace) -> bool:
+    """Find which windows a batch has rows in; return whether there is any."""
+    angles = tables.angle_first[group]
+    space.needed[:] = 0
+    found = False
+    first = tables.window_first[group]
+    for x in range(first, tables.window_first[group + 1]):
+        active = 0
+        for j in range(rows.start, rows.stop):
+            active |= 1 if space.own[2 * (x - first), j] != 0.0 else 0
+        space.active[x - first] = active
+        if active == 1:
+            found = True
+            for term in range(tables.term_first[x], tables.term_first[x + 1]):
+                space.needed[tables.angle[term] - angles] = 1
+    return found
 
 
 @subkernel
@@ -206,164 +239,10 @@ def _window(
 
 
 @subkernel
-def _fill_angles(c: FloatArray, theta: FloatArray, inverse_sine: FloatArray) -> None:
-    for t in range(c.shape[0]):
-        cosine = min(max(c[t], -1.0), 1.0)
-        theta[t] = math.acos(cosine)
-        # A window's slope vanishes with sin θ where it covers 0 or π.
-        inverse_sine[t] = 1.0 / math.sqrt(max((1.0 - cosine) * (1.0 + cosine), 1e-30))
-
-
-@subkernel
-def _fill_inside(
-    tables: CompactTables,
-    x: int,
-    narrow: int,
-    near: Neighborhood,
-    e1: int,
-    e2: int,
-    count: int,
-    space: CompactSpace,
-) -> int:
-    """Collect the pairs inside a window of distances; return their number."""
-    for segment in range(2 if e1 != e2 else 1):
-        e = e1 if segment == 0 else e2
-        a0 = near.segments[e]
-        a1 = near.segments[e + 1]
-        _window(tables.windows, x, near.values[R, a0:a1], space.own[0, a0:a1], space.own[1, a0:a1])
-    jk = space.pairs[JK, :count]
-    if narrow == 1:
-        _window(tables.windows, x, space.pairs[R_JK, :count], jk, space.pairs[JK_SLOPE, :count])
-    else:
-        jk[:] = 1.0
-    value = space.own[0]
-    product = space.inside[X]
-    angle = space.inside[ANGLE]
-    theta = space.pairs[THETA]
-    inside = 0
-    m = 0
-    for j in range(near.segments[e1], near.segments[e1 + 1]):
-        k0 = near.segments[e2] if e1 != e2 else j + 1
-        n = near.segments[e2 + 1] - k0
-        if value[j] != 0.0:
-            for k in range(n):
-                p = value[j] * value[k0 + k] * jk[m + k]
-                # Written always, kept only where inside: no branch to mispredict.
-                product[inside] = p
-                angle[inside] = theta[m + k]
-                space.place[inside] = m + k
-                inside += 1 if p != 0.0 else 0
-        m += n
-    return inside
-
-
-@subkernel
-def _add_both(
-    w: float, value: FloatArray, slope: FloatArray, total: FloatArray, slope_total: FloatArray
-) -> None:
-    for t in range(value.shape[0]):
-        total[t] += w * value[t]
-        slope_total[t] += w * slope[t]
-
-
-@subkernel
-def _spread(inside: int, count: int, space: CompactSpace) -> None:
-    """Put a window's sums where its pairs stand; dθ/d cos θ = −1/sin θ."""
-    terms = space.pairs[TERMS, :count]
-    bend = space.pairs[BEND, :count]
-    inverse_sine = space.pairs[INVERSE_SINE, :count]
-    terms[:] = 0.0
-    for q in range(inside):
-        t = space.place[q]
-        terms[t] = space.inside[SUM, q]
-        bend[t] -= space.inside[X, q] * space.inside[SLOPE_SUM, q] * inverse_sine[t]
-
-
-@subkernel
-def _scatter_window(
-    values: FloatArray,
-    segments: IndexArray,
-    e1: int,
-    e2: int,
-    space: CompactSpace,
-    narrow: int,
-) -> None:
-    """Add what the slopes of a window of distances give along the sides of each pair."""
-    m = 0
-    for j in range(segments[e1], segments[e1 + 1]):
-        k0 = segments[e2] if e1 != e2 else j + 1
-        k1 = segments[e2 + 1]
-        n = k1 - k0
-        value_j = space.own[0, j]
-        if value_j != 0.0:
-            terms = space.pairs[TERMS, m : m + n]
-            jk = space.pairs[JK, m : m + n]
-            total = _row_slopes(
-                terms,
-                jk,
-                space.own[0, k0:k1],
-                space.own[1, k0:k1],
-                values[INVERSE_R, k0:k1],
-                values[ALONG, k0:k1],
-                value_j,
-            )
-            values[ALONG, j] += total * space.own[1, j] * values[INVERSE_R, j]
-            if narrow == 1:
-                _row_across(
-                    terms,
-                    space.pairs[JK_SLOPE, m : m + n],
-                    space.pairs[R_JK, m : m + n],
-                    space.own[0, k0:k1],
-                    value_j,
-                    space.pairs[ACROSS, m : m + n],
-                )
-        m += n
-
-
-@subkernel
-def _row_slopes(
-    terms: FloatArray,
-    jk: FloatArray,
-    value_k: FloatArray,
-    slope_k: FloatArray,
-    inverse_k: FloatArray,
-    along_k: FloatArray,
-    value_j: float,
-) -> float:
-    total = 0.0
-    for k in range(terms.shape[0]):
-        w = terms[k] * jk[k]
-        total += w * value_k[k]
-        along_k[k] += w * value_j * slope_k[k] * inverse_k[k]
-    return total
-
-
-@subkernel
-def _row_across(
-    terms: FloatArray,
-    slope_jk: FloatArray,
-    r_jk: FloatArray,
-    value_k: FloatArray,
-    value_j: float,
-    across: FloatArray,
-) -> None:
-    for k in range(terms.shape[0]):
-        across[k] -= terms[k] * value_j * value_k[k] * slope_jk[k] / r_jk[k]
-
-
-@subkernel
 def _sum(values: FloatArray) -> float:
     total = 0.0
     for t in range(values.shape[0]):
         total += values[t]
-    return total
-
-
-@subkernel
-def _dot(one: FloatArray, two: FloatArray) -> float:
-    total = 0.0
-    for t in range(one.shape[0]):
-        total += one[t] * two[t]
     return total
 
 

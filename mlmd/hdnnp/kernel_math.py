@@ -29,6 +29,15 @@ S3, S5, S7, S9, S11, S13, S15, S17, S19, S21 = (
     (-1.0) ** n / math.factorial(2 * n + 1) for n in range(1, 11)
 )
 HALF_PI = math.pi / 2.0
+# (arcsin x − x)/x³ as a polynomial in x², 0 ≤ x ≤ 1/2, to 3e-16: its Chebyshev expansion there.
+A0, A1, A2, A3, A4, A5 = (
+    0.1666666666666665, 0.07500000000020764, 0.044642857103423646,
+    0.03038194736709848, 0.02237204763174451, 0.017355259955786323,
+)  # fmt: skip
+A6, A7, A8, A9, A10, A11 = (
+    0.013929652902326633, 0.011875494382636922, 0.0078029494773533175,
+    0.01603551434914882, -0.010749050339697808, 0.028169218060881414,
+)  # fmt: skip
 # tanh³ scaled so that the cutoff function is 1 at r = 0.
 TANH_SCALE = math.tanh(1.0) ** -3
 
@@ -75,6 +84,23 @@ def exp8(x: Eight) -> Eight:
     one = same8(1.0)
     p = one + r * (one + r * (same8(C2) + r * (same8(C3) + r * (same8(C4) + r * p))))
     return p * two_to8(n)
+
+
+@inline_kernel
+def arc_cosine(c: float) -> float:
+    """Return arccos c, −1 ≤ c ≤ 1, to 4e-16; takes part in vectorised loops.
+
+    By arcsin x, with x = |c| up to 1/2 and sin(arccos(|c|)/2) above.
+    """
+    a = abs(c)
+    small = a < 0.5
+    z = a * a if small else 0.5 - 0.5 * a
+    x = math.sqrt(z)
+    p = A6 + z * (A7 + z * (A8 + z * (A9 + z * (A10 + z * A11))))
+    p = A0 + z * (A1 + z * (A2 + z * (A3 + z * (A4 + z * (A5 + z * p)))))
+    p = x + x * z * p
+    y = HALF_PI - p if small else 2.0 * p
+    return y if c >= 0.0 else math.pi - y
 
 
 @inline_kernel

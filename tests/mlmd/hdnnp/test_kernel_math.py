@@ -7,9 +7,18 @@ import math
 import numpy as np
 import pytest
 
+from mlmd.compiled import kernel
 from mlmd.hdnnp.cutoffs import cutoff_and_slope
-from mlmd.hdnnp.kernel_math import activate, activation_number, cutoff_parameters, cutoff_values
+from mlmd.hdnnp.kernel_math import (
+    activate,
+    activation_number,
+    arc_cosine,
+    cutoff_parameters,
+    cutoff_values,
+)
+from mlmd.hdnnp.kernel_windows import window_rows, window_values
 from mlmd.hdnnp.potential import Activation, CutoffType
+from mlmd.hdnnp.symmetry.kind import SHAPES
 from mlmd.hdnnp.tables import legendre_series
 
 PLAIN = {
@@ -89,3 +98,58 @@ def test_a_power_of_the_cosine_is_its_legendre_series(zeta, lam):
     c = np.linspace(-1, 1, 41)
     series = np.polynomial.legendre.legval(c, legendre_series(zeta, lam))
     np.testing.assert_allclose(series, 2.0 ** (1 - zeta) * (1 + lam * c) ** zeta, atol=1e-14)
+
+
+@kernel
+def _arc_cosines(c, out):
+    for t in range(c.shape[0]):
+        out[t] = arc_cosine(c[t])
+
+
+def test_the_arc_cosine_is_right_everywhere():
+    c = np.concatenate([np.linspace(-1, 1, 4001), [0.5, -0.5, 1 - 1e-15, 1e-300, -1e-17]])
+    out = np.zeros_like(c)
+    _arc_cosines(c, out)
+    np.testing.assert_allclose(out, np.arccos(c), rtol=0, atol=9e-16)
+
+
+@kernel
+def _windows(shape, center, inverse_width, a, value, slope, by_rows, with_slope):
+    if by_rows:
+        window_rows(shape, center, inverse_width, a, with_slope, value, slope)
+    else:
+        window_values(shape, center, inverse_width, a, value, slope)
+
+
+# In x, the distance from the middle over half the width: Bircher, Singraber, Dellago (2021), Table 1.
+POLYNOMIALS = {
+    "p1": lambda x: (2 * x - 3) * x**2 + 1,
+    "p2": lambda x: ((15 - 6 * x) * x - 10) * x**3 + 1,
+    "p3": lambda x: (x * (x * (20 * x - 70) + 84) - 35) * x**4 + 1,
+    "p4": lambda x: (x * (x * ((315 - 70 * x) * x - 540) + 420) - 126) * x**5 + 1,
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("by_rows", [True, False])
+def test_a_window_and_its_slope_are_right(shape, by_rows):
+    center, half = 1.3, 0.7
+    a = np.linspace(0.3, 2.4, 1024)
+    x = np.minimum(np.abs(a - center) / half, 1.0)
+    if shape == "e":
+        with np.errstate(divide="ignore"):
+            expected = np.exp(1 + 1 / np.minimum(x**2 - 1, -1e-300))
+    else:
+        expected = POLYNOMIALS[shape[:2]](x if len(shape) == 2 else (2 - x) * x)
+    value, slope = np.zeros_like(a), np.zeros_like(a)
+    _windows(SHAPES.index(shape), center, 1 / half, a, value, slope, by_rows, True)
+    np.testing.assert_allclose(value, expected, rtol=0, atol=2e-13)
+    step, high, low, unused = 1e-6, np.zeros_like(a), np.zeros_like(a), np.zeros_like(a)
+    _windows(SHAPES.index(shape), center, 1 / half, a + step, high, unused, by_rows, True)
+    _windows(SHAPES.index(shape), center, 1 / half, a - step, low, unused, by_rows, True)
+    np.testing.assert_allclose(slope, (high - low) / (2 * step), rtol=0, atol=1e-5)
+    assert np.all(value[np.abs(a - center) >= half] == 0.0)
+    if by_rows:
+        alone = np.zeros_like(a)
+        _windows(SHAPES.index(shape), center, 1 / half, a, alone, slope, by_rows, False)
+        np.testing.assert_array_equal(alone, value)
