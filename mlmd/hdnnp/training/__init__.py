@@ -12,7 +12,7 @@ from mlmd.hdnnp.training.committee import (
     load_committee,
 )
 from mlmd.hdnnp.training.estimate import estimate_memory_mb, estimate_seconds
-from mlmd.hdnnp.training.loop import CURVE_FILE, TrainingFailed
+from mlmd.hdnnp.training.member import TrainingFailed
 from mlmd.hdnnp.training.results import (
     PARITY_FILE,
     POTENTIAL_FOLDER,
@@ -42,7 +42,7 @@ from mlmd.hdnnp.training.settings import (
     TrainingSettings,
     preset,
 )
-from mlmd.hdnnp.training.state import CHECKPOINT_FILE, CURVE_COLUMNS
+from mlmd.hdnnp.training.state import CHECKPOINT_FILE, CURVE_COLUMNS, CURVE_FILE
 
 __all__ = [
     "CHECKPOINT_FILE",

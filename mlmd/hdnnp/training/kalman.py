@@ -25,6 +25,7 @@ import numpy as np
 from scipy.linalg import blas, lapack
 
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.training.products import divide_by_factor, subtract_square, symmetric_times
 
 Block = tuple[int, int]
 
@@ -69,26 +70,32 @@ class Covariance:
     def times(self, rows: FloatArray) -> FloatArray:
         """Return P·rowsᵀ, shape (size, M), of rows (M, size)."""
         if self._matrix is not None:
-            return np.asarray(blas.dsymm(1.0, self._matrix, rows.T, lower=1))
+            return symmetric_times(self._matrix, rows.T)
         product = np.asfortranarray(self.variance * rows.T)
         if not self._used:
             return product
         y = self._factors[:, : self._used]
-        seen = blas.dgemm(1.0, y, rows.T, trans_a=1)
-        return np.asarray(blas.dgemm(-1.0, y, seen, 1.0, product, overwrite_c=1))
+        product -= ((rows @ y) @ y.T).T
+        return product
 
-    def subtract(self, y: FloatArray, noise: float) -> None:
-        """Take off y yᵀ of y (size, M), and add ``noise`` on the diagonal."""
+    def widen(self, noise: float) -> None:
+        """Add a number on the diagonal."""
+        if self._matrix is None:
+            self.variance += noise
+        else:
+            self._matrix[np.diag_indices(self.size)] += noise
+
+    def subtract(self, y: FloatArray) -> None:
+        """Take off y yᵀ of y (size, M)."""
         after = self._used + y.shape[1]
         if self._matrix is None and after <= self._factors.shape[1]:
             self._factors[:, self._used : after] = y
-            self._used, self.variance = after, self.variance + noise
+            self._used = after
             return
         if self._matrix is None:
             self._matrix = self.matrix()
             self._factors, self._used = np.zeros((self.size, 0), order="F"), 0
-        blas.dsyrk(-1.0, y, 1.0, self._matrix, lower=1, overwrite_c=1)
-        self._matrix[np.diag_indices(self.size)] += noise
+        subtract_square(self._matrix, y)
 
     def matrix(self) -> FloatArray:
         """Return P, shape (size, size); its upper triangle means nothing."""
@@ -96,8 +103,8 @@ class Covariance:
             return self._matrix
         full = np.zeros((self.size, self.size), order="F")
         full[np.diag_indices(self.size)] = self.variance
-        y = self._factors[:, : self._used]
-        return np.asarray(blas.dsyrk(-1.0, y, 1.0, full, lower=1, overwrite_c=1))
+        subtract_square(full, self._factors[:, : self._used])
+        return full
 
     def state(self) -> dict[str, FloatArray]:
         """Return all that must be kept for an exact restart."""
@@ -158,12 +165,14 @@ class KalmanFilter:
             raise FloatingPointError("the filter's innovation matrix is not positive definite")
         white = blas.dtrsv(factor, residuals, lower=1)
         for (start, end), x, p in zip(self.blocks, gains, self.covariance, strict=True):
-            y = blas.dtrsm(1.0, factor, x, side=1, lower=1, trans_a=1)
-            weights[start:end] += y @ white
-            p.subtract(y, self.noise)
-        self._anneal()
+            divide_by_factor(x, factor)
+            weights[start:end] += x @ white
+            p.subtract(x)
 
-    def _anneal(self) -> None:
+    def advance(self) -> None:
+        """Let time go on: add the noise, and take the rates a step towards their limits."""
+        for p in self.covariance:
+            p.widen(self.noise)
         step = np.exp(self.settings.growth)
         self.rate = min(self.rate * step, self.settings.rate_limit)
         self.noise = max(self.noise / step, self.settings.noise_limit)

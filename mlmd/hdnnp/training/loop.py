@@ -1,82 +1,41 @@
-"""Epochs: updates on shuffled batches, errors, the best epoch, checkpoints, an orderly stop."""
+"""Epochs: batches that all members of a committee learn from together, errors, an orderly stop.
+
+Members see the same frames in the same order, so that a frame is fetched, and worked out where it
+is not kept, once for all of them. They differ in their first weights and in the force components
+that are drawn; each learns in a thread of its own. One that is finished costs nothing any more;
+those that lag behind catch up first.
+"""
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from threadpoolctl import threadpool_limits
 
-from mlmd.errors import MlmdError
-from mlmd.frame import FloatArray
-from mlmd.hdnnp.training.observations import residuals_of
-from mlmd.hdnnp.training.optimisers import Optimiser, make_optimiser
+from mlmd.hdnnp.training.committee import member_folder
+from mlmd.hdnnp.training.member import Member
 from mlmd.hdnnp.training.settings import OptimiserName
 from mlmd.hdnnp.training.setup import Setup
-from mlmd.hdnnp.training.state import (
-    CHECKPOINT_FILE,
-    TrainingState,
-    append_curve,
-    load_checkpoint,
-    save_checkpoint,
-    write_curve,
-)
-from mlmd.hdnnp.training.store import PreparedFrame
+from mlmd.hdnnp.training.state import TrainingState
+from mlmd.hdnnp.training.store import Ahead, IntArray, PreparedFrame
+from mlmd.hdnnp.training.tally import Errors
 from mlmd.runs import Progress, StopRequest
-from mlmd.units import EV_PER_A3_IN_GPA
 
-CURVE_FILE = "learning-curve.csv"
 # Training frames whose errors the learning curve shows; all of them would only cost time.
 CURVE_FRAMES = 400
+# Frames whose errors are worked out at the same time.
+JUDGED_TOGETHER = 8
 # Below this many weights in a block, BLAS threads cost more than they bring.
 THREADED_BLOCK = 1500
-MOST_RESTARTS = 3
 # Frames of earlier batches whose energies are looked at again in an update.
 RECENT_FRAMES = 12
 SETUP_SHARE = 0.05
-
-
-class TrainingFailed(MlmdError):
-    """The updates stopped being finite again and again."""
-
-
-@dataclass(frozen=True)
-class Errors:
-    """Root mean square errors; NaN where there is nothing to compare.
-
-    Args:
-        energy: meV/atom.
-        force: of the components, meV/Å.
-        stress: of the six components, GPa.
-    """
-
-    energy: float
-    force: float
-    stress: float = math.nan
-
-    def combined(self, emphasis: float) -> float:
-        """Return force + emphasis·energy, leaving out what isn't there; infinite without both."""
-        parts = [self.force, emphasis * self.energy]
-        known = [part for part in parts if not math.isnan(part)]
-        return sum(known) if known else math.inf
-
-
-def begin(setup: Setup, member: int = 0) -> TrainingState:
-    """Return the state of a member of the committee before the first update."""
-    # The first member is what a training without a committee gives.
-    seeds = [setup.settings.seed, 1, member] if member else [setup.settings.seed, 1]
-    generator = np.random.default_rng(seeds)
-    weights = setup.model.initial(generator)
-    return TrainingState(weights, weights.copy(), _optimiser(setup, generator), generator)
-
-
-def _optimiser(setup: Setup, generator: np.random.Generator) -> Optimiser:
-    return make_optimiser(setup.settings, setup.model, len(setup.training), generator)
 
 
 class TrainingLoop:
@@ -84,163 +43,167 @@ class TrainingLoop:
 
     Args:
         setup: what is trained.
-        run_dir: where the learning curve, the checkpoint and the progress go.
+        run_dir: where the learning curves, the checkpoints and the progress go.
         progress: takes reports.
         stop: looked at between updates.
-        member: of the committee, from 0.
     """
 
-    def __init__(
-        self,
-        setup: Setup,
-        run_dir: Path,
-        progress: Progress,
-        stop: StopRequest,
-        member: int = 0,
-    ) -> None:
-        self.setup, self.run_dir, self.member = setup, run_dir, member
-        self.progress, self.stop = progress, stop
-        self.state = begin(setup, member)
-        self.fingerprint = f"{setup.fingerprint}-{member}" if member else setup.fingerprint
-        if (run_dir / CHECKPOINT_FILE).exists():
-            load_checkpoint(self.state, self.fingerprint, run_dir / CHECKPOINT_FILE)
-        write_curve(self.state, run_dir / CURVE_FILE)
+    def __init__(self, setup: Setup, run_dir: Path, progress: Progress, stop: StopRequest) -> None:
+        self.setup, self.progress, self.stop = setup, progress, stop
+        folders = [member_folder(run_dir, k) for k in range(setup.settings.committee)]
+        for folder in folders:
+            folder.mkdir(exist_ok=True)
+        self.members = [Member(setup, folder, k) for k, folder in enumerate(folders)]
         self._seen: dict[int, PreparedFrame] = {}
         self._shown = _spread_over(setup.training, CURVE_FRAMES)
-        self._clock = time.monotonic() - self.state.seconds
-        self._saved = time.monotonic()
+        self._pool: ThreadPoolExecutor | None = None
+        self._clock = self._saved = time.monotonic()
         self._save_cost = 0.0
 
-    def run(self) -> TrainingState:
-        """Train until the last epoch, or until nothing improves any more.
+    def run(self) -> list[TrainingState]:
+        """Train every member until its last epoch, or until nothing improves any more.
+
+        Returns:
+            Where the members stand, in their order.
 
         Raises:
-            Stopped: it was asked to stop; the checkpoint is written.
+            Stopped: it was asked to stop; the checkpoints are written.
             TrainingFailed: no finite update could be made.
         """
+        with self._workers():
+            while group := self._next_group():
+                with threadpool_limits(self._blas_threads(group), user_api="blas"):
+                    self._epoch(group)
+        return [member.state for member in self.members]
+
+    def _next_group(self) -> list[Member]:
+        """Return those who are least far and go on with the same frames."""
+        waiting = [member for member in self.members if not member.finished]
+        for member in waiting:
+            member.start_epoch(self._order(member.state.epoch))
+        first = min(waiting, key=lambda m: (m.state.epoch, m.state.cursor), default=None)
+        return [] if first is None else [each for each in waiting if each.goes_with(first)]
+
+    def _order(self, epoch: int) -> IntArray:
+        """Return the order of the training frames in an epoch, for all members."""
+        generator = np.random.default_rng([self.setup.settings.seed, 2, epoch])
+        return generator.permutation(np.array(self.setup.training, np.int64))
+
+    def _blas_threads(self, group: Sequence[Member]) -> int:
         settings = self.setup.settings
         size = min(self.setup.model.weight_count, settings.largest_block)
-        threaded = settings.optimiser is OptimiserName.KALMAN and size >= THREADED_BLOCK
-        threads = settings.cores if threaded else 1
-        with threadpool_limits(threads, user_api="blas"):
-            while not self._finished():
-                self._epoch()
-        self._save()
-        return self.state
+        alone = len(group) == 1 and settings.optimiser is OptimiserName.KALMAN
+        return settings.cores if alone and size >= THREADED_BLOCK else 1
 
-    def _finished(self) -> bool:
-        s, settings = self.state, self.setup.settings
-        idle = s.epoch - s.best_epoch
-        return s.epoch >= settings.epochs or (s.epoch > 0 and idle >= settings.patience)
+    @contextmanager
+    def _workers(self) -> Iterator[None]:
+        """Have threads for members and frames; with one core, all is done where it is asked for."""
+        cores = self.setup.settings.cores
+        if cores == 1:
+            yield
+            return
+        with ThreadPoolExecutor(cores) as self._pool:
+            try:
+                yield
+            finally:
+                self._pool.shutdown(cancel_futures=True)
 
-    def _epoch(self) -> None:
-        state, settings = self.state, self.setup.settings
-        if not len(state.order):
-            state.order = state.generator.permutation(np.array(self.setup.training, np.int64))
-            state.cursor = 0
-        while state.cursor < len(state.order):
-            if self.stop.requested:
-                self._save()
-                raise self.stop.stop(
-                    f"Epoch {state.epoch + 1} of {settings.epochs}; a new start goes on from here."
-                )
-            chosen = state.order[state.cursor : state.cursor + settings.frames_per_update]
-            frames = list(self.setup.store.visit(chosen.tolist()))
-            recent = self._again(set(chosen.tolist()))
-            self._try(partial(state.optimiser.visit, state.weights, frames, recent))
-            self._remember(frames, recent)
-            state.cursor += len(chosen)
-            self._report(state.cursor / len(state.order))
-        self._try(partial(state.optimiser.end_epoch, state.weights))
-        state.order, state.cursor = np.zeros(0, np.int64), 0
-        state.epoch += 1
-        self._judge()
+    def _epoch(self, group: list[Member]) -> None:
+        self._clock = time.monotonic()
+        state, size = group[0].state, self.setup.settings.frames_per_update
+        batches = [state.order[k : k + size] for k in range(state.cursor, len(state.order), size)]
+        ahead = Ahead(self.setup.store, [batch.tolist() for batch in batches], self._pool)
+        for chosen, frames in zip(batches, ahead, strict=True):
+            self._stop_if_asked(group)
+            recent = self._again(state.recent, set(chosen.tolist()))
+            tasks = [partial(member.learn, frames, recent) for member in group]
+            self._all(tasks, meanwhile=ahead.fill)
+            self._remember(group, [*recent, *frames])
+            for member in group:
+                member.state.cursor += len(chosen)
+            self._report(group)
+        for member in group:
+            member.end_epoch()
+        self._judge(group)
 
-    def _again(self, chosen: set[int]) -> list[PreparedFrame]:
+    def _stop_if_asked(self, group: Sequence[Member]) -> None:
+        if self.stop.requested:
+            self._save(group)
+            epoch, epochs = group[0].state.epoch + 1, self.setup.settings.epochs
+            raise self.stop.stop(f"Epoch {epoch} of {epochs}; a new start goes on from here.")
+
+    def _all(self, tasks: Sequence[Callable[[], None]], meanwhile: Callable[[], None]) -> None:
+        """Do these things at the same time."""
+        if self._pool is None:
+            for task in tasks:
+                task()
+            return
+        # First in the queue, before more frames are prepared.
+        futures = [self._pool.submit(task) for task in tasks]
+        meanwhile()
+        for future in futures:
+            future.result()
+
+    def _again(self, recent: IntArray, chosen: set[int]) -> list[PreparedFrame]:
         """Return the frames of the batches before, without those of this one."""
-        wanted = [index for index in self.state.recent.tolist() if index not in chosen]
+        wanted = [index for index in recent.tolist() if index not in chosen]
         missing = [index for index in wanted if index not in self._seen]
         self._seen.update(zip(missing, self.setup.store.visit(missing), strict=True))
         return [self._seen[index] for index in wanted]
 
-    def _remember(self, frames: list[PreparedFrame], recent: list[PreparedFrame]) -> None:
-        kept = [*recent, *frames][-RECENT_FRAMES:]
+    def _remember(self, group: Sequence[Member], frames: Sequence[PreparedFrame]) -> None:
+        kept = frames[-RECENT_FRAMES:]
         self._seen = {frame.index: frame for frame in kept}
-        self.state.recent = np.array([frame.index for frame in kept], np.int64)
+        for member in group:
+            member.state.recent = np.array([frame.index for frame in kept], np.int64)
 
-    def _try(self, change: Callable[[], None]) -> None:
-        try:
-            change()
-        except FloatingPointError as error:
-            self._begin_anew(error)
+    def _judge(self, group: Sequence[Member]) -> None:
+        train = self._errors(group, self._shown)
+        held = self._errors(group, self.setup.validation)
+        self._count_time(group)
+        for member, of_train, of_held in zip(group, train, held, strict=True):
+            member.judge(of_train, of_held)
+        interval = self.setup.settings.checkpoint_interval
+        due = max(interval, 20.0 * self._save_cost)
+        if interval == 0.0 or time.monotonic() - self._saved >= due:
+            self._save(group)
+        else:
+            self._save([member for member in group if member.finished])
+        self._report(group)
 
-    def _begin_anew(self, error: FloatingPointError) -> None:
-        state = self.state
-        state.restarts += 1
-        if state.restarts > MOST_RESTARTS:
-            raise TrainingFailed(
-                f"training: {error}, {state.restarts} times; expected finite updates. Look for "
-                "frames with wrong energies or forces, or lower the first variance of weights."
-            ) from error
-        state.weights = state.best_weights.copy()
-        state.optimiser = _optimiser(self.setup, state.generator)
+    def _errors(self, group: Sequence[Member], indices: Sequence[int]) -> list[Errors]:
+        tallies = [member.tally() for member in group]
+        step = JUDGED_TOGETHER
+        batches = [list(indices[k : k + step]) for k in range(0, len(indices), step)]
+        ahead = Ahead(self.setup.store, batches, self._pool)
+        for frames in ahead:
+            self._all([partial(tally.add, frames) for tally in tallies], meanwhile=ahead.fill)
+        return [tally.errors(self.setup.conversion.conv_energy) for tally in tallies]
 
-    def _judge(self) -> None:
-        state, settings = self.state, self.setup.settings
-        train = self._errors(self._shown)
-        held = self._errors(self.setup.validation)
-        error = (held if self.setup.validation else train).combined(settings.energy_emphasis)
-        if error < state.best_error:
-            state.best_error, state.best_epoch = error, state.epoch
-            state.best_weights = state.weights.copy()
-        state.seconds = time.monotonic() - self._clock
-        state.curve.append(
-            (
-                state.epoch,
-                train.energy,
-                held.energy,
-                train.force,
-                held.force,
-                train.stress,
-                held.stress,
-                state.seconds,
-            )
-        )
-        append_curve(state, self.run_dir / CURVE_FILE)
-        due = max(settings.checkpoint_interval, 20.0 * self._save_cost)
-        if settings.checkpoint_interval == 0.0 or time.monotonic() - self._saved >= due:
-            self._save()
-        self._report(0.0)
+    def _count_time(self, group: Sequence[Member]) -> None:
+        now = time.monotonic()
+        for member in group:
+            member.state.seconds += now - self._clock
+        self._clock = now
 
-    def _errors(self, indices: Sequence[int]) -> Errors:
-        energy, force, stress = residuals_of(
-            self.setup.model,
-            self.state.weights,
-            self.setup.store.visit(indices),
-            self.setup.volumes,
-        )
-        unit = 1.0 / self.setup.conversion.conv_energy
-        return Errors(
-            _rms(energy) * unit * 1000.0,
-            _rms(force) * unit * 1000.0,
-            _rms(stress) * unit * EV_PER_A3_IN_GPA,
-        )
-
-    def _save(self) -> None:
+    def _save(self, members: Sequence[Member]) -> None:
+        if not members:
+            return
         start = time.monotonic()
-        self.state.seconds = start - self._clock
-        save_checkpoint(self.state, self.fingerprint, self.run_dir / CHECKPOINT_FILE)
+        self._count_time(members)
+        for member in members:
+            member.save()
         self._saved = time.monotonic()
         self._save_cost = self._saved - start
 
-    def _report(self, within: float) -> None:
-        state, epochs = self.state, self.setup.settings.epochs
-        done = min((state.epoch + within) / epochs, 1.0)
-        members = self.setup.settings.committee
+    def _report(self, group: Sequence[Member]) -> None:
+        settings, first = self.setup.settings, self.members[0].state
+        epochs, state = settings.epochs, group[0].state
+        done = sum(_part_done(member, epochs) for member in self.members) / len(self.members)
         message = f"epoch {min(state.epoch + 1, epochs)} of {epochs}"
-        if members > 1:
-            message = f"potential {self.member + 1} of {members}, {message}"
-        done = (self.member + done) / members
+        if settings.committee > 1:
+            open_ones = sum(not member.finished for member in self.members)
+            message = f"{open_ones} of {settings.committee} potentials in training, {message}"
         if state.curve:
             e_train, e_held, f_train, f_held = state.curve[-1][1:5]
             held = bool(self.setup.validation)
@@ -249,12 +212,14 @@ class TrainingLoop:
             message += f"; {named} RMSE {energy:.1f} meV/atom, {force:.0f} meV/Å"
         self.progress.report(
             SETUP_SHARE + (0.98 - SETUP_SHARE) * done, message, stage="training",
-            epoch=state.epoch, epochs=epochs, best_epoch=state.best_epoch,
+            epoch=state.epoch, epochs=epochs, best_epoch=first.best_epoch,
         )  # fmt: skip
 
 
-def _rms(values: FloatArray) -> float:
-    return float(np.sqrt(np.mean(values * values))) if len(values) else math.nan
+def _part_done(member: Member, epochs: int) -> float:
+    state = member.state
+    within = state.cursor / len(state.order) if len(state.order) else 0.0
+    return 1.0 if member.finished else min((state.epoch + within) / epochs, 1.0)
 
 
 def _spread_over(indices: Sequence[int], most: int) -> tuple[int, ...]:

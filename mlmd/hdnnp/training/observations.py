@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +21,12 @@ def observe(
     energy_weight: float,
     stress_weight: float,
     generator: np.random.Generator,
-    recent: Sequence[PreparedFrame] = (),
 ) -> tuple[FloatArray, FloatArray]:
     """Return (Jacobian, residuals) of one update.
 
-    Force components are drawn among those whose error is at least the frame's mean; energies
-    count as `energy_scale` says, virials per atom, times their weights. Large
-    cells seen in the updates before give their energies once more: that costs a sweep without
-    forces, and without it the forces drawn now would push them away. Frames without weight are left out.
+    Force components are drawn among those whose error is at least the frame's mean; energies of
+    small cells count by the atom and virials too, times their weights. `observe_energies` is for
+    large cells. Frames without weight are left out.
     """
     frames = [frame for frame in frames if frame.weight > 0.0]
     if not frames:
@@ -49,24 +47,17 @@ def observe(
         residuals.append(root * error[drawn])
     rows = model.force_rows(weights, prediction, frames, components)
     rows *= np.repeat(roots, [len(drawn) for drawn in components])[:, None]
-    known = [k for k, frame in enumerate(frames) if frame.energy is not None]
+    known = [
+        k
+        for k, frame in enumerate(frames)
+        if frame.energy is not None and frame.count <= SMALL_CELL
+    ]
     if known and energy_weight > 0.0:
         scale = roots[known] * [energy_scale(energy_weight, frames[k].count) for k in known]
         targets = np.array([frames[k].energy for k in known], np.float64)
         energy_rows = model.energy_rows(prediction, len(frames))[known]
         rows = np.concatenate([rows, energy_rows * scale[:, None]])
         residuals.append((targets - prediction.energies[known]) * scale)
-    again = [
-        frame
-        for frame in recent
-        if frame.energy is not None and frame.weight > 0.0 and frame.count > SMALL_CELL
-    ]
-    if again and energy_weight > 0.0:
-        scale = np.array([energy_scale(energy_weight, f.count) * f.weight**0.5 for f in again])
-        said = model.predict(weights, again, with_forces=False)
-        rows = np.concatenate([rows, model.energy_rows(said, len(again)) * scale[:, None]])
-        targets = np.array([frame.energy for frame in again], np.float64)
-        residuals.append((targets - said.energies) * scale)
     known = [k for k, frame in enumerate(frames) if frame.virial is not None]
     if known and stress_weight > 0.0:
         scale = stress_weight * roots[known] / np.array([frames[k].count for k in known])
@@ -77,26 +68,24 @@ def observe(
     return rows, np.concatenate(residuals) if residuals else np.zeros(0)
 
 
-def residuals_of(
-    model: Model, weights: FloatArray, frames: Iterable[PreparedFrame], volumes: Sequence[float]
-) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return (energies per atom, force components, stresses), reference minus model.
+def observe_energies(
+    model: Model, weights: FloatArray, frames: Sequence[PreparedFrame], energy_weight: float
+) -> tuple[FloatArray, FloatArray]:
+    """Return (Jacobian, residuals) of the energies of large cells.
 
-    Network units; ``volumes`` are those of all frames of the store, Å³.
+    They are learned after the forces, in a step of their own, and those of the batches before
+    along with them: a step on forces moves the energies of large cells farther than its linear
+    model says. It costs a sweep without forces and a few rows.
     """
-    energies, forces, stresses = [], [], []
-    for frame in frames:
-        slopes = frame.forces is not None or frame.virial is not None
-        prediction = model.predict(weights, [frame], with_forces=slopes)
-        if frame.energy is not None:
-            energies.append((frame.energy - prediction.energies[0]) / frame.count)
-        if frame.forces is not None:
-            forces.append(frame.forces - prediction.forces[0])
-        if frame.virial is not None:
-            stresses.append((frame.virial - prediction.virials[0]) / volumes[frame.index])
-    nothing = [np.zeros(0)]
-    return (
-        np.array(energies),
-        np.concatenate(forces or nothing),
-        np.concatenate(stresses or nothing),
-    )
+    large = [
+        frame
+        for frame in frames
+        if frame.energy is not None and frame.weight > 0.0 and frame.count > SMALL_CELL
+    ]
+    if not large or energy_weight == 0.0:
+        return np.zeros((0, model.weight_count)), np.zeros(0)
+    scale = np.array([energy_scale(energy_weight, f.count) * f.weight**0.5 for f in large])
+    said = model.predict(weights, large, with_forces=False)
+    targets = np.array([frame.energy for frame in large], np.float64)
+    rows = model.energy_rows(said, len(large)) * scale[:, None]
+    return rows, (targets - said.energies) * scale

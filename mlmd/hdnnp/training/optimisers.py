@@ -13,7 +13,7 @@ from mlmd.frame import FloatArray
 from mlmd.hdnnp.training.descent import Adam, LimitedMemoryBfgs, objective
 from mlmd.hdnnp.training.kalman import Block, KalmanFilter, KalmanSettings
 from mlmd.hdnnp.training.model import Model
-from mlmd.hdnnp.training.observations import observe
+from mlmd.hdnnp.training.observations import observe, observe_energies
 from mlmd.hdnnp.training.settings import OptimiserName, TrainingSettings
 from mlmd.hdnnp.training.store import PreparedFrame
 
@@ -79,10 +79,16 @@ class FilterSteps:
         for _ in range(s.visits):
             jacobian, residuals = observe(
                 self.model, weights, frames, s.forces_per_update,
-                s.energy_weight, s.stress_weight, self.generator, recent,
+                s.energy_weight, s.stress_weight, self.generator,
             )  # fmt: skip
             if len(residuals):
                 self.kalman.update(weights, jacobian, residuals)
+            jacobian, residuals = observe_energies(
+                self.model, weights, [*frames, *recent], s.energy_weight
+            )
+            if len(residuals):
+                self.kalman.update(weights, jacobian, residuals)
+            self.kalman.advance()
 
     def end_epoch(self, weights: FloatArray) -> None:
         """Do nothing: the filter learns from batches alone."""

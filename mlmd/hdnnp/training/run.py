@@ -12,12 +12,11 @@ from mlmd.formats import read_frames, write_frames
 from mlmd.frame import Frame
 from mlmd.hdnnp.training.committee import (
     COMMITTEE_FILE,
-    member_folder,
     potential_folder,
     write_committee,
 )
 from mlmd.hdnnp.training.estimate import estimate_memory_mb, estimate_seconds
-from mlmd.hdnnp.training.loop import CURVE_FILE, SETUP_SHARE, TrainingLoop
+from mlmd.hdnnp.training.loop import SETUP_SHARE, TrainingLoop
 from mlmd.hdnnp.training.results import (
     PARITY_FILE,
     POTENTIAL_FOLDER,
@@ -28,6 +27,7 @@ from mlmd.hdnnp.training.results import (
 )
 from mlmd.hdnnp.training.settings import TrainingSettings
 from mlmd.hdnnp.training.setup import set_up
+from mlmd.hdnnp.training.state import CURVE_FILE
 from mlmd.launch import Command, Launch, Resources
 from mlmd.runs import PROGRESS_FILE, Progress, StopRequest, read_json, write_json_atomic
 from mlmd.settings import from_mapping
@@ -188,11 +188,7 @@ def train(
 
         setup = set_up(settings, given, report)
         _print_setup(setup.notices, setup.survey.exclusions)
-        states = []
-        for member in range(settings.committee):
-            place = member_folder(folder, member)
-            place.mkdir(exist_ok=True)
-            states.append(TrainingLoop(setup, place, told, stop, member).run())
+        states = TrainingLoop(setup, folder, told, stop).run()
         state = states[0]
         if len(states) > 1:
             write_committee(setup, [each.best_weights for each in states], folder)

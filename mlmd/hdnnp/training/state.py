@@ -18,6 +18,7 @@ from mlmd.hdnnp.training.optimisers import Optimiser
 from mlmd.runs import write_bytes_atomic
 
 CHECKPOINT_FILE = "checkpoint.npz"
+CURVE_FILE = "learning-curve.csv"
 VERSION = 3
 OPTIMISER = "optimiser_"
 CURVE_COLUMNS = (

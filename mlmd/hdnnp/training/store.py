@@ -7,8 +7,10 @@ them. So memory stays bounded however large the set is, and the numbers are the 
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import islice
 
@@ -154,16 +156,12 @@ class FrameStore:
 
     def visit(self, indices: Sequence[int]) -> Iterator[PreparedFrame]:
         """Yield the frames of these indices, in this order."""
-        with ThreadPoolExecutor(max_workers=self.threads) as pool:
-            wanted = iter(indices)
-            # A few frames ahead only: results that wait are memory too.
-            while chunk := list(islice(wanted, 4 * self.threads)):
-                missing = [index for index in chunk if index not in self.kept]
-                made = dict(zip(missing, pool.map(self._prepare, missing), strict=True))
-                for index in missing:
-                    self._keep(made[index])
-                for index in chunk:
-                    yield self.kept.get(index) or made[index]
+        workers = ThreadPoolExecutor(self.threads) if self.threads > 1 else nullcontext()
+        with workers as pool:
+            ahead = Ahead(self, [[index] for index in indices], pool)
+            for frames in ahead:
+                ahead.fill()
+                yield from frames
 
     def fill(self, report: Callable[[int], object]) -> None:
         """Prepare as many frames as may be kept; ``report`` takes the number looked at."""
@@ -175,12 +173,14 @@ class FrameStore:
             if self.used >= self.memory_limit:
                 return
 
-    def _keep(self, frame: PreparedFrame) -> None:
+    def keep(self, frame: PreparedFrame) -> None:
+        """Keep a frame if memory allows."""
         if frame.index not in self.kept and self.used + frame.nbytes <= self.memory_limit:
             self.kept[frame.index] = frame
             self.used += frame.nbytes
 
-    def _prepare(self, index: int) -> PreparedFrame:
+    def prepare(self, index: int) -> PreparedFrame:
+        """Work out a frame; several may be worked out at the same time."""
         frame, unit = self.frames[index], self.conversion
         parts = self.look.take(index, self.descriptors.functions) if self.look else None
         if parts is None:
@@ -203,6 +203,57 @@ class FrameStore:
             virial = virial * (abs(float(np.linalg.det(frame.cell))) * unit.conv_energy)
         weight = self.weights[index]
         return PreparedFrame(index, len(frame), elements, energy, forces, virial, weight)
+
+
+class Ahead:
+    """Batches of frames in a given order; frames of later ones are prepared while one is used.
+
+    Args:
+        store: of the frames.
+        batches: their indices.
+        pool: where frames are prepared; None prepares them when they are asked for.
+    """
+
+    def __init__(
+        self, store: FrameStore, batches: Sequence[Sequence[int]], pool: Executor | None
+    ) -> None:
+        self.store, self.pool = store, pool
+        self._batches = deque(batches)
+        self._coming: deque[dict[int, Future[PreparedFrame]]] = deque()
+
+    def fill(self) -> None:
+        """Prepare a few frames more: results that wait are memory too."""
+        if self.pool is None:
+            return
+        waiting = sum(map(len, self._coming))
+        most = 4 * self.store.threads
+        for batch in islice(self._batches, len(self._coming), most):
+            if waiting >= most:
+                return
+            self._coming.append(self._start(batch))
+            waiting += len(self._coming[-1])
+
+    def __iter__(self) -> Iterator[list[PreparedFrame]]:
+        """Yield batch after batch."""
+        store = self.store
+        while self._batches:
+            batch = self._batches.popleft()
+            started = self._coming.popleft() if self._coming else self._start(batch)
+            frames = []
+            for index in batch:
+                future = started.get(index)
+                frame = store.kept.get(index) or (
+                    store.prepare(index) if future is None else future.result()
+                )
+                store.keep(frame)
+                frames.append(frame)
+            yield frames
+
+    def _start(self, batch: Sequence[int]) -> dict[int, Future[PreparedFrame]]:
+        if self.pool is None:
+            return {}
+        missing = [index for index in batch if index not in self.store.kept]
+        return {index: self.pool.submit(self.store.prepare, index) for index in missing}
 
 
 def stress_of(frame: Frame) -> FloatArray | None:

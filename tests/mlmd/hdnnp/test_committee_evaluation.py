@@ -10,7 +10,7 @@ from mlmd.hdnnp.committee import CommitteeEvaluator, load_members
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import save_potential
 from mlmd.hdnnp.training import TrainingSettings
-from mlmd.hdnnp.training.loop import begin
+from mlmd.hdnnp.training.member import begin
 from mlmd.hdnnp.training.setup import set_up
 from tests.mlmd.training.materials import crystal
 

@@ -85,9 +85,9 @@ def test_descriptors_are_worked_out_once(tmp_path, monkeypatch):
 
 
 class StopAfter(StopRequest):
-    """Asks to stop within the second member."""
+    """Asks to stop in the middle of the second epoch."""
 
-    looks = 18
+    looks = 12
 
     @property
     def requested(self):

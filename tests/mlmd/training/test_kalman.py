@@ -41,20 +41,22 @@ def test_covariance_is_the_inverse_of_what_was_learned():
 def test_factors_and_matrix_are_the_same_covariance():
     generator = np.random.default_rng(5)
     few, full = Covariance(40, 3.0), Covariance(40, 3.0)
-    full.subtract(np.zeros((40, 40)), 0.0)  # more factors than half the weights: a matrix
+    full.subtract(np.zeros((40, 40)))  # more factors than half the weights: a matrix
     assert set(full.state()) == {"covariance"}
     for _ in range(4):
         y = np.asfortranarray(0.1 * generator.normal(size=(40, 5)))
         rows = generator.normal(size=(7, 40))
         for covariance in (few, full):
-            covariance.subtract(y, 0.01)
+            covariance.subtract(y)
+            covariance.widen(0.01)
         assert set(few.state()) == {"factors", "variance"}
         np.testing.assert_allclose(few.times(rows), full.times(rows), atol=1e-12)
     again = Covariance(40, 1.0)
     again.restore(few.state())
     np.testing.assert_array_equal(again.times(rows), few.times(rows))
-    few.subtract(y, 0.01)
-    full.subtract(y, 0.01)
+    for covariance in (few, full):
+        covariance.subtract(y)
+        covariance.widen(0.01)
     assert set(few.state()) == {"covariance"}
     np.testing.assert_allclose(few.times(rows), full.times(rows), atol=1e-12)
 
@@ -66,6 +68,7 @@ def test_blocks_still_find_the_answer():
     for _ in range(200):
         for part in np.split(np.arange(40), 8):
             kalman.update(weights, rows[part], values[part] - rows[part] @ weights)
+            kalman.advance()
     np.testing.assert_allclose(weights, truth, atol=0.02)
 
 
@@ -73,6 +76,7 @@ def test_rates_end_at_their_limits():
     kalman = KalmanFilter(((0, 1),), KalmanSettings(growth=1.0))
     for _ in range(50):
         kalman.update(np.zeros(1), np.ones((1, 1)), np.zeros(1))
+        kalman.advance()
     assert kalman.rate == 1.0
     assert kalman.noise == 1e-6
 

@@ -45,7 +45,7 @@ def stressed(frame):
 
 @pytest.fixture(scope="module")
 def frames():
-    return [stressed(frame) for frame in crystal(["Si", "O"], 24)]
+    return [stressed(frame) for frame in crystal(["Si", "O"], 48)]
 
 
 @pytest.fixture(scope="module")

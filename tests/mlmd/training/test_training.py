@@ -118,9 +118,9 @@ def test_a_seed_gives_the_same_bytes_and_another_seed_others(trained, tmp_path):
 def test_bounded_memory_gives_the_same_bytes(trained, tmp_path, monkeypatch):
     _, folder = trained
     kept = []
-    original = FrameStore._keep
+    original = FrameStore.keep
     monkeypatch.setattr(
-        FrameStore, "_keep", lambda self, frame: (original(self, frame), kept.append(self.used))
+        FrameStore, "keep", lambda self, frame: (original(self, frame), kept.append(self.used))
     )
     train(replace(SHORT, memory_limit_mb=1), frames(), tmp_path)
     assert max(kept) <= 1_000_000

@@ -9,7 +9,8 @@ import pytest
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.training import TrainingSettings, train
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
-from mlmd.hdnnp.training.observations import observe
+from mlmd.hdnnp.training.observations import observe, observe_energies
+from mlmd.hdnnp.training.optimisers import make_optimiser
 from mlmd.hdnnp.training.setup import set_up
 from mlmd.hdnnp.training.state import CHECKPOINT_FILE
 from mlmd.hdnnp.training.weighting import LARGE_CELL_SHARE, energy_scale, frame_weights
@@ -112,9 +113,11 @@ def test_the_energy_of_a_large_cell_has_a_row_of_that_scale():
     for setup, atoms, share in ((small, 8, 8), (large, 24, LARGE_CELL_SHARE)):
         batch = list(setup.store.visit([0]))
         weights = setup.model.initial(np.random.default_rng(0))
-        rows, residuals = observe(
-            setup.model, weights, batch, 1, 20.0, 0.0, np.random.default_rng(0)
-        )
+        if atoms == 24:
+            rows, residuals = observe_energies(setup.model, weights, batch, 20.0)
+        else:
+            generator = np.random.default_rng(0)
+            rows, residuals = observe(setup.model, weights, batch, 1, 20.0, 0.0, generator)
         prediction = setup.model.predict(weights, batch)
         assert batch[0].count == atoms
         error = batch[0].energy - prediction.energies[0]
@@ -142,14 +145,30 @@ def test_a_training_on_large_cells_goes_on_with_what_it_saw_before(tmp_path, mon
     assert weights_of(tmp_path / "parts") == weights_of(tmp_path / "whole")
 
 
-def test_only_large_cells_seen_before_give_their_energies_again():
-    for given, expected in ((frames(), 0), (doubled(), 2)):
+def test_large_cells_give_their_energies_in_a_step_of_their_own():
+    for given, together, apart in ((frames(), 3, 0), (doubled(), 0, 3)):
         setup = set_up(SHORT, given)
         batch = list(setup.store.visit([0, 1, 2]))
         weights = setup.model.initial(np.random.default_rng(0))
-        counts = [
-            len(observe(setup.model, weights, batch[:1], 5, 1.0, 0.0, generator, recent)[1])
-            for recent in ((), batch[1:])
-            for generator in [np.random.default_rng(0)]
-        ]
-        assert counts[1] - counts[0] == expected
+        generator = np.random.default_rng(0)
+        _, residuals = observe(setup.model, weights, batch, 6, 1.0, 0.0, generator)
+        assert len(residuals) == 6 + together
+        assert len(observe_energies(setup.model, weights, batch, 1.0)[1]) == apart
+        assert len(observe_energies(setup.model, weights, batch, 0.0)[1]) == 0
+
+
+def test_a_step_on_forces_and_one_on_energies_make_large_cells_right():
+    setup = set_up(SHORT, doubled())
+    batch = list(setup.store.visit(range(8)))
+    generator = np.random.default_rng(0)
+    weights = setup.model.initial(generator)
+    steps = make_optimiser(SHORT, setup.model, 8, generator)
+
+    def errors():
+        said = setup.model.predict(weights, batch, with_forces=False).energies
+        return np.abs(said - [frame.energy for frame in batch]).mean()
+
+    first = errors()
+    for _ in range(3):
+        steps.visit(weights, batch[:4], batch[4:])
+    assert errors() < 0.1 * first
