@@ -2,17 +2,19 @@
 
     PYTHONPATH=. python benchmarks/training.py [--threads 1] [--seeds 3] [--effort normal] [--split random]
     PYTHONPATH=. python benchmarks/training.py --data input.data --length-unit bohr --energy-unit hartree
-    PYTHONPATH=. python benchmarks/training.py --synthetic 10000 100 --radial-only --epochs 1 --seeds 1
+    PYTHONPATH=. python benchmarks/training.py --synthetic 10000 100 [--radial-only] --epochs 1 --seeds 1 --threads 2
+    PYTHONPATH=. python benchmarks/training.py --committee 4 --threads 4
 
-Prints one line per seed: held-out errors, best epoch, seconds; then the largest memory in use.
-``--synthetic`` makes crystals of so many frames and atoms with a pair potential's labels, to
-measure memory on a set larger than any bundled one.
+Prints one line per seed: held-out errors, best epoch, seconds in all and of an epoch; then the largest
+memory in use. ``--synthetic`` makes crystals of so many frames and atoms with a pair potential's labels,
+to measure time and memory on a set larger than any bundled one.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import csv
 import io
 import resource
 import sys
@@ -26,7 +28,14 @@ import numpy as np
 from mlmd.data import silicon_frames
 from mlmd.formats import open_frames
 from mlmd.frame import Frame
-from mlmd.hdnnp.training import Effort, Split, automatic_settings, estimate_seconds, train
+from mlmd.hdnnp.training import (
+    CURVE_FILE,
+    Effort,
+    Split,
+    automatic_settings,
+    estimate_seconds,
+    train,
+)
 from mlmd.neighbors import neighbor_list
 
 CUTOFF = 5.0
@@ -84,12 +93,18 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int)
+    parser.add_argument("--committee", type=int, default=1)
     parser.add_argument("--effort", type=Effort, choices=list(Effort), default=Effort.NORMAL)
     parser.add_argument("--split", type=Split, choices=list(Split), default=Split.STRATIFIED)
     arguments = parser.parse_args()
     frames = read(arguments)
     settings = automatic_settings(frames, arguments.effort)
-    settings = replace(settings, split=arguments.split, threads=arguments.threads)
+    settings = replace(
+        settings,
+        split=arguments.split,
+        threads=arguments.threads,
+        committee=arguments.committee,
+    )
     if arguments.radial_only:
         settings = replace(settings, angular_widths="")
     if arguments.epochs:
@@ -97,16 +112,19 @@ def main() -> None:
     atoms, elements = sum(map(len, frames)), {int(z) for f in frames for z in f.numbers}
     guess = estimate_seconds(settings, len(frames), atoms, len(elements), arguments.threads)
     print(f"{len(frames)} frames, {atoms} atoms; estimated {guess:.0f} s", flush=True)
-    print("seed  energy/meV/atom  force/meV/Å  best epoch  epochs  wall/s  CPU/s")
+    print("seed  energy/meV/atom  force/meV/Å  best epoch  epochs  wall/s  CPU/s  epoch/s")
     for seed in range(1, arguments.seeds + 1):
         wall, cpu = time.perf_counter(), time.process_time()
         with tempfile.TemporaryDirectory() as folder, contextlib.redirect_stdout(io.StringIO()):
             result = train(replace(settings, seed=seed), frames, folder)
+            with (Path(folder) / CURVE_FILE).open() as stream:
+                ends = [0.0, *(float(row["seconds"]) for row in csv.DictReader(stream))]
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
         held = result.validation
         print(
             f"{seed:4d}  {held.energy_rmse or 0:15.2f}  {held.force_rmse or 0:11.1f}  "
-            f"{result.best_epoch:10d}  {result.epochs:6d}  {wall:6.1f}  {cpu:5.1f}",
+            f"{result.best_epoch:10d}  {result.epochs:6d}  {wall:6.1f}  {cpu:5.1f}  "
+            f"{np.median(np.diff(ends)):7.2f}",
             flush=True,
         )
     # Linux counts kilobytes, macOS bytes.

@@ -25,6 +25,9 @@ START_SECONDS = 4.0
 UPDATE_SECONDS = 1.2e-3
 # Of the force components that may be drawn, so many have an error above their frame's mean.
 DRAWN = 0.65
+# Derivatives of a frame are worked out again so often in an epoch, errors of the learning curve
+# included.
+AGAIN = 1.25
 
 
 def estimate_seconds(
@@ -59,18 +62,26 @@ def estimate_seconds(
         filter_work = 0.0
     pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
     jacobian_work = rows * pairs * weights / max(elements, 1) * 8.0
-    shared = cores if block >= 1500 else 1
+    alone = settings.committee == 1
+    shared = cores if block >= 1500 and alone else 1
     per_epoch = updates * (filter_work / shared + jacobian_work) / flop_rate()
     per_epoch += updates * UPDATE_SECONDS
     pairs_total = atoms_total * pairs * 3 * functions
     per_epoch += pairs_total * 4e-10 + frames_count * 3e-4
     triplets = atoms_total * TYPICAL_NEIGHBORS**2 / 2 * functions / max(elements, 1) ** 2
-    setup = 2.0 * triplets * SECONDS_PER_TERM / cores
+    looking = triplets * SECONDS_PER_TERM
     kept = settings.memory_limit_mb * 1e6 / max(pairs_total * 4.0, 1.0)
-    again = max(0.0, 1.0 - kept) * setup
+    again = max(0.0, 1.0 - kept) * AGAIN * looking
+    # Members learn side by side, each in a thread, from frames that others prepare meanwhile; the
+    # interpreter serves one at a time.
+    together = max(
+        (settings.committee * per_epoch + again) / (1 if alone and not again else cores),
+        per_epoch,
+        settings.committee * updates * UPDATE_SECONDS,
+    )
     # Early stopping ends most trainings before their last epoch.
     epochs = min(settings.epochs, max(1.5 * settings.patience, 0.6 * settings.epochs))
-    return START_SECONDS + setup + settings.committee * epochs * (per_epoch + again)
+    return START_SECONDS + 2.0 * looking / cores + epochs * together
 
 
 @cache
@@ -94,8 +105,10 @@ def estimate_memory_mb(
     pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
     gradients = atoms_total * pairs * 3 * function_count(settings, elements) * 4.0 / 1e6
     weights = _weights(settings, elements)
-    covariance = 3.0 * 8.0 * weights * min(weights, settings.largest_block) / 1e6
-    return int(1000 + 1.3 * min(gradients, settings.memory_limit_mb) + covariance)
+    covariance = 8.0 * weights * min(weights, settings.largest_block) / 1e6
+    # A member keeps its own; writing a checkpoint takes two copies of one.
+    members = (settings.committee + 2) * covariance
+    return int(1000 + 1.3 * min(gradients, settings.memory_limit_mb) + members)
 
 
 def function_count(settings: TrainingSettings, elements: int) -> int:

@@ -60,9 +60,7 @@ def symmetric_times(matrix: FloatArray, columns: FloatArray) -> FloatArray:
     n, m = columns.shape
     result = np.empty((n, m), order="F")
     a, b, c = _place(matrix), _place(columns), _place(result)
-    _dsymm(
-        _LEFT, _LOWER, _count(n), _count(m), _number(1.0), *a, *b, _number(0.0), *c
-    )  # fmt: skip
+    _dsymm(_LEFT, _LOWER, _count(n), _count(m), _number(1.0), *a, *b, _number(0.0), *c)
     return result
 
 
@@ -75,6 +73,8 @@ def subtract_square(matrix: FloatArray, columns: FloatArray) -> None:
     """
     columns = np.asfortranarray(columns)
     n, m = columns.shape
+    if not m:
+        return
     y, c = _place(columns), _place(matrix)
     _dsyrk(_LOWER, _PLAIN, _count(n), _count(m), _number(-1.0), *y, _number(1.0), *c)
 
@@ -88,6 +88,4 @@ def divide_by_factor(columns: FloatArray, factor: FloatArray) -> None:
     """
     n, m = columns.shape
     a, b = _place(factor), _place(columns)
-    _dtrsm(
-        _RIGHT, _LOWER, _TRANSPOSED, _GENERAL, _count(n), _count(m), _number(1.0), *a, *b
-    )  # fmt: skip
+    _dtrsm(_RIGHT, _LOWER, _TRANSPOSED, _GENERAL, _count(n), _count(m), _number(1.0), *a, *b)

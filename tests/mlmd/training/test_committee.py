@@ -1,5 +1,6 @@
 """Several potentials from one run."""
 
+import json
 import signal
 from dataclasses import replace
 
@@ -11,13 +12,16 @@ from mlmd.hdnnp.derivatives import DescriptorSet
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.training import (
+    CHECKPOINT_FILE,
     COMMITTEE_FILE,
+    CURVE_FILE,
     TrainingSettings,
     TrainingSpec,
     load_committee,
     prepare,
     train,
 )
+from mlmd.hdnnp.training.store import FrameStore
 from mlmd.runs import Stopped, StopRequest
 from tests.mlmd.training.materials import crystal
 
@@ -82,6 +86,43 @@ def test_descriptors_are_worked_out_once(tmp_path, monkeypatch):
     )
     train(SHORT, frames(), tmp_path)
     assert len(calls) == 18
+
+
+def test_a_frame_that_is_not_kept_is_worked_out_once_for_all_members(tmp_path, monkeypatch):
+    monkeypatch.setattr(FrameStore, "keep", lambda self, frame: None)
+    calls = []
+    original = FrameStore.prepare
+    monkeypatch.setattr(
+        FrameStore,
+        "prepare",
+        lambda self, index: (calls.append(index), original(self, index))[1],
+    )
+    counts = []
+    for members in (2, 3):
+        calls.clear()
+        train(replace(SHORT, committee=members), frames(), tmp_path / str(members))
+        counts.append(len(calls))
+    assert counts[0] == counts[1]
+
+
+def test_threads_change_no_byte(trained, tmp_path):
+    _, folder = trained
+    train(replace(SHORT, threads=3), frames(), tmp_path)
+    for k in (1, 2, 3):
+        assert files(tmp_path / f"potential-{k}") == files(folder / f"potential-{k}")
+    assert (tmp_path / COMMITTEE_FILE).read_bytes() == (folder / COMMITTEE_FILE).read_bytes()
+
+
+def test_every_member_ends_when_it_has_learned_all_it_can(tmp_path):
+    train(replace(SHORT, epochs=40, patience=2), frames(), tmp_path)
+    epochs = []
+    for place in (tmp_path, tmp_path / "member-2", tmp_path / "member-3"):
+        with np.load(place / CHECKPOINT_FILE, allow_pickle=False) as data:
+            small = json.loads(str(data["small"]))
+        assert small["epoch"] in (small["best_epoch"] + 2, 40)
+        assert len((place / CURVE_FILE).read_text().splitlines()) == small["epoch"] + 1
+        epochs.append(small["epoch"])
+    assert len(set(epochs)) > 1
 
 
 class StopAfter(StopRequest):
