@@ -91,6 +91,8 @@ class StructureFactorAccumulator:
         self._lengths = np.zeros(self._shells)
         self._rng = np.random.Generator(np.random.PCG64(SEED))
         self._frames = 0
+        # Of the cell before: it mostly stays the same, and listing takes longer than the sums.
+        self._listed: tuple[FloatArray, FloatArray, FloatArray] | None = None
 
     def add(self, positions: FloatArray, cell: FloatArray) -> None:
         """Add a frame of a cell that is periodic throughout: positions (N, 3), cell (3, 3), Å."""
@@ -139,13 +141,13 @@ class StructureFactorAccumulator:
         per_shell = int(FRAME_WORK / (atoms * self._shells))
         per_shell = min(max(per_shell, LEAST_VECTORS), MOST_VECTORS)
         volume = abs(float(np.linalg.det(cell)))
-        if self.q_max**3 * volume / (6 * np.pi**2) < 2 * MOST_LISTED:
-            found = _all_vectors(cell, self.q_max)
+        if self.q_max**3 * volume / (6 * np.pi**2) >= 2 * MOST_LISTED:
+            found, q = self._within(self._drawn(cell, 4 * per_shell), cell)
+        elif self._listed is not None and np.array_equal(self._listed[0], cell):
+            _, found, q = self._listed
         else:
-            found = self._drawn(cell, 4 * per_shell)
-        q = np.linalg.norm(2 * np.pi * found @ np.linalg.inv(cell).T, axis=1)
-        inside = (q < self.q_max) & (q > 0)
-        found, q = found[inside], q[inside]
+            found, q = self._within(_all_vectors(cell, self.q_max), cell)
+            self._listed = cell.copy(), found, q
         mixed = self._rng.permutation(len(q))
         shells = (q[mixed] / self.width).astype(np.int64)
         order = np.argsort(shells, kind="stable")
@@ -153,13 +155,22 @@ class StructureFactorAccumulator:
         chosen = mixed[order[np.arange(len(order)) - first < per_shell]]
         return np.ascontiguousarray(found[chosen])
 
+    def _within(self, indices: FloatArray, cell: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return the wave vectors inside the sphere, without 0, and their wave numbers."""
+        q = np.linalg.norm(2 * np.pi * indices @ np.linalg.inv(cell).T, axis=1)
+        inside = (q < self.q_max) & (q > 0)
+        return indices[inside], q[inside]
+
     def _drawn(self, cell: FloatArray, per_shell: int) -> FloatArray:
         """Return wave vectors next to random points of every shell."""
         middles = (np.arange(self._shells) + self._rng.random((per_shell, 1))).ravel() * self.width
         directions = self._rng.standard_normal((len(middles), 3))
         directions /= np.linalg.norm(directions, axis=1)[:, None]
-        found = np.round(directions * middles[:, None] @ cell.T / (2 * np.pi))
-        return np.asarray(np.unique(_half(found), axis=0))
+        found = _half(np.round(directions * middles[:, None] @ cell.T / (2 * np.pi)))
+        # One number each: unique rows take NumPy a hundred times longer.
+        reach = np.abs(found).max() + 1
+        _, first = np.unique(found @ np.array([4 * reach**2, 2 * reach, 1.0]), return_index=True)
+        return np.asarray(found[first])
 
 
 def structure_factor(
@@ -190,7 +201,9 @@ def _all_vectors(cell: FloatArray, q_max: float) -> FloatArray:
     axes = [np.arange(-n, n + 1) for n in most]
     axes[0] = axes[0][axes[0] >= 0]
     grid = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).reshape(-1, 3)
-    return np.asarray(np.unique(_half(grid.astype(np.float64)), axis=0))
+    i, j, k = grid.T
+    half = (i > 0) | ((i == 0) & ((j > 0) | ((j == 0) & (k > 0))))
+    return np.asarray(grid[half], dtype=np.float64)
 
 
 def _half(indices: FloatArray) -> FloatArray:

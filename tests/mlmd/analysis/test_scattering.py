@@ -6,6 +6,7 @@ from ase.build import bulk
 from ase.io import read
 
 from mlmd.analysis import structure_factor
+from mlmd.analysis.scattering import StructureFactorAccumulator
 from mlmd.analysis.scattering_kernel import density_modes
 from mlmd.errors import InvalidInput
 
@@ -105,3 +106,21 @@ def test_ranges_that_make_no_sense_are_refused():
         structure_factor([], [], [])
     with pytest.raises(InvalidInput, match="shells"):
         structure_factor([[[0, 0, 0]]], [np.eye(3)], [14], q_max=0.05)
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_of_each_wave_vector_and_its_opposite_one_is_taken(listed, monkeypatch):
+    if not listed:
+        monkeypatch.setattr("mlmd.analysis.scattering.MOST_LISTED", 0)
+    monkeypatch.setattr("mlmd.analysis.scattering.MOST_VECTORS", 10_000)
+    cell = np.array([[7.0, 0.0, 0.0], [1.0, 8.0, 0.0], [-2.0, 0.5, 9.0]])
+    accumulator = StructureFactorAccumulator([14] * 4, q_max=4.0)
+    for box in (cell, cell, 1.01 * cell):  # the second time they are known
+        indices = accumulator._vectors(box)
+        taken = {tuple(row) for row in indices}
+        assert len(taken) == len(indices)
+        assert not taken & {tuple(row) for row in -indices}
+        grid = np.stack(np.meshgrid(*[np.arange(-8.0, 9.0)] * 3), axis=-1).reshape(-1, 3)
+        q = np.linalg.norm(2 * np.pi * grid @ np.linalg.inv(box).T, axis=1)
+        inside = np.count_nonzero((q > 0) & (q < 4.0))
+        assert 2 * len(indices) == inside if listed else 2 * len(indices) <= inside
