@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from ase.data import chemical_symbols
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from mlmd.analysis.scattering_kernel import density_modes
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+
+IndexArray = NDArray[np.int64]
 
 MOST_VECTORS = 60  # a shell: more of them say little more
 LEAST_VECTORS = 6
@@ -60,6 +63,12 @@ class StructureFactor:
         return total
 
 
+class _Shells(NamedTuple):
+    cell: FloatArray
+    indices: FloatArray  # Miller indices of wave vectors, shell by shell, shape (K, 3)
+    first: IndexArray  # where each shell starts, shape (shells + 1,)
+
+
 class StructureFactorAccumulator:
     """Adds up frames; each has its own wave vectors, those of its cell.
 
@@ -92,7 +101,7 @@ class StructureFactorAccumulator:
         self._rng = np.random.Generator(np.random.PCG64(SEED))
         self._frames = 0
         # Of the cell before: it mostly stays the same, and listing takes longer than the sums.
-        self._listed: tuple[FloatArray, FloatArray, FloatArray] | None = None
+        self._listed: _Shells | None = None
 
     def add(self, positions: FloatArray, cell: FloatArray) -> None:
         """Add a frame of a cell that is periodic throughout: positions (N, 3), cell (3, 3), Å."""
@@ -142,24 +151,25 @@ class StructureFactorAccumulator:
         per_shell = min(max(per_shell, LEAST_VECTORS), MOST_VECTORS)
         volume = abs(float(np.linalg.det(cell)))
         if self.q_max**3 * volume / (6 * np.pi**2) >= 2 * MOST_LISTED:
-            found, q = self._within(self._drawn(cell, 4 * per_shell), cell)
-        elif self._listed is not None and np.array_equal(self._listed[0], cell):
-            _, found, q = self._listed
+            shells = self._sorted(self._drawn(cell, 4 * per_shell), cell)
         else:
-            found, q = self._within(_all_vectors(cell, self.q_max), cell)
-            self._listed = cell.copy(), found, q
-        mixed = self._rng.permutation(len(q))
-        shells = (q[mixed] / self.width).astype(np.int64)
-        order = np.argsort(shells, kind="stable")
-        first = np.searchsorted(shells[order], shells[order])
-        chosen = mixed[order[np.arange(len(order)) - first < per_shell]]
-        return np.ascontiguousarray(found[chosen])
+            if self._listed is None or not np.array_equal(self._listed.cell, cell):
+                self._listed = self._sorted(_all_vectors(cell, self.q_max), cell)
+            shells = self._listed
+        counts = np.diff(shells.first)[:, None]
+        # Each frame takes the next ones of a shell, so that all have their turn.
+        turn = np.arange(self._frames * per_shell, (self._frames + 1) * per_shell)
+        places = shells.first[:-1, None] + turn % np.maximum(counts, 1)
+        return np.ascontiguousarray(shells.indices[places[np.arange(per_shell) < counts]])
 
-    def _within(self, indices: FloatArray, cell: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return the wave vectors inside the sphere, without 0, and their wave numbers."""
+    def _sorted(self, indices: FloatArray, cell: FloatArray) -> _Shells:
+        """Return the wave vectors inside the sphere by shell, in a random order within each."""
         q = np.linalg.norm(2 * np.pi * indices @ np.linalg.inv(cell).T, axis=1)
-        inside = (q < self.q_max) & (q > 0)
-        return indices[inside], q[inside]
+        inside = self._rng.permutation(np.flatnonzero((q < self.q_max) & (q > 0)))
+        shells = np.minimum((q[inside] / self.width).astype(np.int64), self._shells - 1)
+        counts = np.bincount(shells, minlength=self._shells)
+        order = inside[np.argsort(shells, kind="stable")]
+        return _Shells(cell.copy(), indices[order], np.concatenate([[0], np.cumsum(counts)]))
 
     def _drawn(self, cell: FloatArray, per_shell: int) -> FloatArray:
         """Return wave vectors next to random points of every shell."""

@@ -124,3 +124,16 @@ def test_of_each_wave_vector_and_its_opposite_one_is_taken(listed, monkeypatch):
         q = np.linalg.norm(2 * np.pi * grid @ np.linalg.inv(box).T, axis=1)
         inside = np.count_nonzero((q > 0) & (q < 4.0))
         assert 2 * len(indices) == inside if listed else 2 * len(indices) <= inside
+
+
+def test_all_wave_vectors_of_a_shell_have_their_turn(monkeypatch):
+    monkeypatch.setattr("mlmd.analysis.scattering.MOST_VECTORS", 7)
+    cell = np.diag([11.0, 12.0, 13.0])
+    accumulator = StructureFactorAccumulator([14], q_max=3.0, width=0.5)
+    taken = []
+    for _ in range(40):
+        taken.append({tuple(row) for row in accumulator._vectors(cell)})
+        accumulator.add(np.zeros((1, 3)), cell)
+    assert all(len(each) <= 7 * 6 for each in taken)
+    whole = len(accumulator._listed.indices)
+    assert len(set.union(*taken)) == whole > 4 * len(taken[0])
