@@ -37,7 +37,9 @@ from mlmd.launch import Resources
 from mlmd.md import Ensemble, MDResult, MDSettings, MDSpec, RunStatus, Stage, StageKind
 from mlmd.md import launching as dynamics
 from mlmd.md.results import RESULT_FILE, SPEC_FILE, TRAJECTORY_FILE, collect
+from mlmd.md.settings import settings_from_mapping
 from mlmd.md.thermo import read_thermo
+from mlmd.runs import read_json
 from mlmd.trajectory import TrajectoryReader
 
 
@@ -138,7 +140,7 @@ def train(
     if unknown:
         training.settings_from(dict.fromkeys(unknown))  # says which name is meant
     spec = TrainingSpec(replace(settings, **changes), frames, threads=threads)
-    place = _prepared(Path(folder), lambda new: training.prepare(spec, new))
+    place = _prepared(Path(folder), lambda new: training.prepare(spec, new), _training_settings)
     if (place / training.RESULT_FILE).is_file():
         return training.collect(place)
     return training.run_directory(place)
@@ -169,7 +171,7 @@ def simulate(
     """
     chosen = MDSettings(stages=tuple(stages) or (Stage(),), **settings)
     spec = MDSpec(chosen, atoms, str(potential), Resources(threads=threads))
-    place = _prepared(Path(folder), lambda new: dynamics.prepare(spec, new))
+    place = _prepared(Path(folder), lambda new: dynamics.prepare(spec, new), _run_settings)
     if (place / RESULT_FILE).is_file() and collect(place).status is RunStatus.FINISHED:
         return Dynamics(place, collect(place))
     return Dynamics(place, dynamics.run_directory(place))
@@ -181,14 +183,26 @@ def _frames(source: Source) -> Iterable[Frame]:
     return gather_frames(source)
 
 
-def _prepared(folder: Path, prepare: Callable[[Path], object]) -> Path:
+def _training_settings(values: dict[str, Any]) -> object:
+    return training.settings_from(values)
+
+
+def _run_settings(values: dict[str, Any]) -> object:
+    return settings_from_mapping(values)
+
+
+def _prepared(
+    folder: Path,
+    prepare: Callable[[Path], object],
+    read_settings: Callable[[dict[str, Any]], object],
+) -> Path:
     """Return the folder with the files of a run in it; those that are there must be the same."""
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".new-") as scratch:
         prepare(Path(scratch))
         wanted = sorted(_files(Path(scratch)))
         if (folder / SPEC_FILE).is_file():
-            _check_same(folder, Path(scratch), wanted)
+            _check_same(folder, Path(scratch), wanted, read_settings)
             return folder
         # The settings last: only with them is it a run.
         for name in sorted(wanted, key=lambda name: name == Path(SPEC_FILE)):
@@ -197,11 +211,18 @@ def _prepared(folder: Path, prepare: Callable[[Path], object]) -> Path:
     return folder
 
 
-def _check_same(folder: Path, other: Path, names: Sequence[Path]) -> None:
+def _check_same(
+    folder: Path,
+    other: Path,
+    names: Sequence[Path],
+    read_settings: Callable[[dict[str, Any]], object],
+) -> None:
     for name in names:
         same = False
         with suppress(FileNotFoundError):
             same = filecmp.cmp(folder / name, other / name, shallow=False)
+        if not same and name == Path(SPEC_FILE):
+            same = _same_spec(folder / name, other / name, read_settings)
         if not same:
             raise InvalidInput(
                 str(folder),
@@ -209,6 +230,21 @@ def _check_same(folder: Path, other: Path, names: Sequence[Path]) -> None:
                 "a new folder, or the same call as before",
                 "Choose another folder, or remove this one.",
             )
+
+
+def _same_spec(one: Path, other: Path, read_settings: Callable[[dict[str, Any]], object]) -> bool:
+    """Compare what two files mean: one of an older version lacks what is at its default since."""
+    contents = [read_json(one), read_json(other)]
+    meant = [
+        (
+            {key: value for key, value in content.items() if key != "settings"},
+            read_settings(content["settings"])
+            if isinstance(content.get("settings"), dict)
+            else None,
+        )
+        for content in contents
+    ]
+    return meant[0] == meant[1]
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -23,10 +23,14 @@ from mlmd.md import (
     run_directory,
     settings_from_mapping,
 )
+from mlmd.md.candidates import CANDIDATES_FILE
 from mlmd.runs import read_json
 from mlmd.settings import describe
 
-_OPTIONS = ("time_step", "sample_every", "trajectory_every", "seed", "threads", "thermostat_time")
+_OPTIONS = (
+    *("time_step", "sample_every", "trajectory_every", "seed", "threads", "thermostat_time"),
+    *("disagreement_limit", "candidates"),
+)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -194,6 +198,10 @@ def describe_result(result: MDResult) -> str:
         lines.append(
             f"the committee disagrees on forces by {result.largest_force_spread:.3g} meV/Å at most, "
             f"at step {result.largest_force_spread_step}"
+        )
+    if result.candidates:
+        lines.append(
+            f"{result.candidates} candidates to compute and to train on: {CANDIDATES_FILE}"
         )
     lines += [f"warning: {warning}" for warning in result.warnings]
     return "\n".join(lines)

@@ -24,6 +24,7 @@ from mlmd.lammps.pair_styles import PairStyle
 from mlmd.launch import Command, Launch, Resources
 from mlmd.md.forces import NoForces
 from mlmd.md.launching import STRUCTURE_FILE, write_structure
+from mlmd.md.motion_settings import Velocities
 from mlmd.md.results import (
     COORDINATION_FILE,
     EXTRAPOLATION_FILE,
@@ -34,7 +35,7 @@ from mlmd.md.results import (
     SPEC_FILE,
     TRAJECTORY_FILE,
 )
-from mlmd.md.settings import MDSettings, Velocities, check_settings
+from mlmd.md.settings import MDSettings, check_settings
 from mlmd.md.starting import start_system
 from mlmd.md.system import System, draw_velocities
 from mlmd.md.thermo import THERMO_FILE

@@ -2,14 +2,15 @@
 
 from mlmd.md.ensembles import Ensemble
 from mlmd.md.forces import CalculatorForces, ForceProvider
-from mlmd.md.guard import BlowUp, ExtrapolationStop
+from mlmd.md.guard import BlowUp, DisagreementStop, ExtrapolationStop
 from mlmd.md.launching import prepare, run_directory
+from mlmd.md.motion_settings import Velocities
 from mlmd.md.results import MDResult, RunStatus, StageSummary, collect
 from mlmd.md.settings import (
     MDSettings,
     MDSpec,
+    OnDisagreement,
     OnExtrapolation,
-    Velocities,
     check_settings,
     settings_from_mapping,
 )
@@ -19,12 +20,14 @@ from mlmd.md.stages import Stage, StageKind
 __all__ = [
     "BlowUp",
     "CalculatorForces",
+    "DisagreementStop",
     "Ensemble",
     "ExtrapolationStop",
     "ForceProvider",
     "MDResult",
     "MDSettings",
     "MDSpec",
+    "OnDisagreement",
     "OnExtrapolation",
     "RunStatus",
     "Stage",

@@ -6,7 +6,6 @@ every step, and would be a potential that no card describes.
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import astuple, dataclass, fields
@@ -17,11 +16,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from mlmd.errors import FormatError
 from mlmd.hdnnp.committee import CommitteeEvaluator
 from mlmd.hdnnp.potential import Potential
+from mlmd.md.rows import RowLog, read_rows
 from mlmd.md.system import System
-from mlmd.runs import write_bytes_atomic
 
 DISAGREEMENT_FILE = "disagreement.csv"
 
@@ -74,12 +72,7 @@ class CommitteeLog(AbstractContextManager["CommitteeLog"]):
     ) -> None:
         self._members, self._threads = tuple(members), threads
         self._evaluator = CommitteeEvaluator(self._members, threads)
-        path = run_dir / DISAGREEMENT_FILE
-        kept = [] if last_step is None else _rows_until(path, last_step)
-        # In one step: a kill at this moment must not cost the rows before the restart.
-        write_bytes_atomic(path, (",".join(COLUMNS) + "\n" + "".join(kept)).encode())
-        # Line-buffered: a reader sees whole rows.
-        self._stream = path.open("a", encoding="utf-8", newline="\n", buffering=1)
+        self._rows = RowLog(run_dir / DISAGREEMENT_FILE, COLUMNS, last_step)
 
     def write(self, system: System, time_ps: float) -> DisagreementRow:
         """Append and return the row of the atoms' present positions."""
@@ -93,7 +86,7 @@ class CommitteeLog(AbstractContextManager["CommitteeLog"]):
             mean_force_spread_mev_per_a=float(spread.mean()),
             atom=int(spread.argmax()),
         )
-        self._stream.write(",".join(f"{value:.10g}" for value in astuple(row)) + "\n")
+        self._rows.write(astuple(row))
         return row
 
     def renew(self) -> None:
@@ -110,7 +103,7 @@ class CommitteeLog(AbstractContextManager["CommitteeLog"]):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stream.close()
+        self._rows.__exit__(kind, error, trace)
         self._evaluator.close()
 
 
@@ -120,23 +113,6 @@ def read_disagreement(run_dir: str | Path) -> dict[str, NDArray[np.float64]]:
     Raises:
         FormatError: there is no such file, or it is another one.
     """
-    path = Path(run_dir) / DISAGREEMENT_FILE
-    if not path.is_file():
-        raise FormatError(str(path), "the file doesn't exist", "the log of a run with a committee")
-    lines = _whole_lines(path)
-    if not lines or tuple(lines[0].strip().split(",")) != COLUMNS:
-        raise FormatError(path.name, "another header", ",".join(COLUMNS))
-    rows = [[float(cell) for cell in row] for row in csv.reader(lines[1:])]
-    table = np.array(rows, dtype=np.float64).reshape(len(rows), len(COLUMNS))
-    return {name: table[:, index] for index, name in enumerate(COLUMNS)}
-
-
-def _rows_until(path: Path, last_step: int) -> list[str]:
-    if not path.is_file():
-        return []
-    return [line for line in _whole_lines(path)[1:] if int(line.split(",", 1)[0]) <= last_step]
-
-
-def _whole_lines(path: Path) -> list[str]:
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [line for line in stream if line.endswith("\n")]
+    return read_rows(
+        Path(run_dir) / DISAGREEMENT_FILE, COLUMNS, "the log of a run with a committee"
+    )

@@ -23,6 +23,10 @@ class ExtrapolationStop(InvalidInput):
     """The potential left its training range more often than the settings allow."""
 
 
+class DisagreementStop(InvalidInput):
+    """The members of a committee disagree by more than the settings allow."""
+
+
 def check_motion(system: System, time_step: float, temperature_limit: float) -> None:
     """Hold a step's outcome against what is physical.
 

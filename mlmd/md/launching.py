@@ -12,8 +12,10 @@ from ase import Atoms
 
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.committee import MEMBER_FOLDERS, CommitteeEvaluator, load_members
+from mlmd.hdnnp.training import COMMITTEE_FILE
 from mlmd.launch import Command, Launch, Resources
 from mlmd.loading import read_potential
+from mlmd.md.candidates import CANDIDATES_FILE, OUTSIDE_FILE, SUMMARY_FILE, levels_of
 from mlmd.md.committee import DISAGREEMENT_FILE
 from mlmd.md.forces import PotentialForces
 from mlmd.md.restart import RESTART_FILE
@@ -45,8 +47,10 @@ _LIVE = (
     MOTION_FILE,
     COORDINATION_FILE,
     EXTRAPOLATION_FILE,
+    OUTSIDE_FILE,
+    SUMMARY_FILE,
 )
-RUN_STATE_FILES = (RESTART_FILE, TRAJECTORY_FILE, *_LIVE)
+RUN_STATE_FILES = (RESTART_FILE, TRAJECTORY_FILE, *_LIVE, DISAGREEMENT_FILE, CANDIDATES_FILE)
 """What a directory needs for a run to go on in it; without the first the others are of no use."""
 
 
@@ -73,6 +77,7 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     if spec.committee is not None:
         members = load_members(spec.committee)
         CommitteeEvaluator(members).close()  # refuses members that don't fit together
+        levels_of(settings, Path(spec.committee))  # refuses a damaged committee.json
         _check_elements(spec.atoms, members[0].elements, "committee")
     folder = Path(run_dir)
     folder.mkdir(parents=True, exist_ok=True)
@@ -82,6 +87,9 @@ def prepare(spec: MDSpec, run_dir: str | Path) -> Launch:
     if spec.committee is not None:
         for member in Path(spec.committee).glob(MEMBER_FOLDERS):
             shutil.copytree(member, folder / COMMITTEE_FOLDER / member.name, dirs_exist_ok=True)
+        spreads = Path(spec.committee) / COMMITTEE_FILE
+        if spreads.is_file():  # a committee put together by hand has none
+            shutil.copy(spreads, folder / COMMITTEE_FOLDER)
     return launch_of(spec.resources, has_committee=spec.committee is not None)
 
 
@@ -101,7 +109,15 @@ def launch_of(resources: Resources, *, has_committee: bool = False) -> Launch:
     live = (*_LIVE, DISAGREEMENT_FILE) if has_committee else _LIVE
     return Launch(
         commands=(Command(("mlmd", "md", "--run-dir", ".")),),
-        fetch=(*live, TRAJECTORY_FILE, RESULT_FILE, RESTART_FILE, SPEC_FILE, STRUCTURE_FILE),
+        fetch=(
+            *live,
+            CANDIDATES_FILE,
+            TRAJECTORY_FILE,
+            RESULT_FILE,
+            RESTART_FILE,
+            SPEC_FILE,
+            STRUCTURE_FILE,
+        ),
         live=live,  # not the trajectory: too big to be copied again and again
         resources=resources,
     )
@@ -130,8 +146,18 @@ def run_directory(
     atoms = read_structure(folder / STRUCTURE_FILE)
     potential = read_potential(folder / POTENTIAL_FOLDER)
     members = folder / COMMITTEE_FOLDER
-    committee = load_members(members) if members.is_dir() else ()
-    return run(settings, atoms, potential, folder, stop=stop, stream=stream, committee=committee)
+    committee = load_members(members) if members.is_dir() and settings.watch_committee else ()
+    levels = levels_of(settings, members)
+    return run(
+        settings,
+        atoms,
+        potential,
+        folder,
+        stop=stop,
+        stream=stream,
+        committee=committee,
+        levels=levels,
+    )
 
 
 def write_structure(atoms: Atoms, path: Path) -> None:

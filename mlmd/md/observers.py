@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
+from dataclasses import astuple
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -21,9 +22,16 @@ from mlmd.analysis.runs import (
 )
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.potential import Potential
-from mlmd.md.committee import CommitteeLog
+from mlmd.md.candidates import (
+    OUTSIDE_COLUMNS,
+    OUTSIDE_FILE,
+    Levels,
+    outside_row,
+    write_candidates,
+)
+from mlmd.md.committee import CommitteeLog, DisagreementRow
 from mlmd.md.extrapolation import ExtrapolationLog
-from mlmd.md.guard import ExtrapolationStop, moment
+from mlmd.md.guard import DisagreementStop, ExtrapolationStop, moment
 from mlmd.md.results import (
     COORDINATION_FILE,
     EXTRAPOLATION_FILE,
@@ -32,7 +40,8 @@ from mlmd.md.results import (
     SCATTERING_FILE,
     TRAJECTORY_FILE,
 )
-from mlmd.md.settings import MDSettings, OnExtrapolation
+from mlmd.md.rows import RowLog
+from mlmd.md.settings import MDSettings, OnDisagreement, OnExtrapolation
 from mlmd.md.system import System
 from mlmd.md.thermo import ThermoLog, ThermoRow
 from mlmd.runs import to_jsonable, write_json_atomic
@@ -54,6 +63,7 @@ class Observers(AbstractContextManager["Observers"]):
         last_step: step that a restart continues from; None for a new run.
         extrapolations: summary that a restart continues from.
         committee: potentials whose disagreement is written beside each frame; may be empty.
+        levels: between which disagreements a frame is a candidate; None where none are known.
     """
 
     def __init__(
@@ -65,8 +75,9 @@ class Observers(AbstractContextManager["Observers"]):
         last_step: int | None,
         extrapolations: dict[str, Any] | None,
         committee: Sequence[Potential] = (),
+        levels: Levels | None = None,
     ) -> None:
-        self.run_dir, self.settings = run_dir, settings
+        self.run_dir, self.settings, self.levels = run_dir, settings, levels
         self.extrapolation = ExtrapolationLog(symbols)
         if extrapolations:
             self.extrapolation.restore(extrapolations)
@@ -91,6 +102,9 @@ class Observers(AbstractContextManager["Observers"]):
                 self.committee = stack.enter_context(
                     CommitteeLog(run_dir, committee, settings.threads, last_step)
                 )
+            self.outside = stack.enter_context(
+                RowLog(run_dir / OUTSIDE_FILE, OUTSIDE_COLUMNS, last_step)
+            )
             self._stack = stack.pop_all()
 
     def log(self, system: System, conserved: float, stage: int) -> None:
@@ -113,7 +127,11 @@ class Observers(AbstractContextManager["Observers"]):
         )
 
     def store(self, system: System, stage: int) -> None:
-        """Append a frame to the trajectory, and what a committee says of it."""
+        """Append a frame to the trajectory, and what a committee says of it.
+
+        Raises:
+            DisagreementStop: it says more than the settings allow.
+        """
         self.trajectory.write(
             TrajectoryFrame(
                 step=system.step,
@@ -126,8 +144,10 @@ class Observers(AbstractContextManager["Observers"]):
                 velocities=system.velocities if self.settings.store_velocities else None,
             )
         )
+        time_ps = system.step * self.settings.time_step / 1000
+        self.outside.write(astuple(outside_row(system.step, time_ps, system.extrapolations)))
         if self.committee is not None:
-            self.committee.write(system, system.step * self.settings.time_step / 1000)
+            self._check_disagreement(self.committee.write(system, time_ps))
 
     def watch(self, system: System) -> None:
         """Note extrapolations of a step.
@@ -150,6 +170,20 @@ class Observers(AbstractContextManager["Observers"]):
                 "data, or let the run continue.",
             )
 
+    def _check_disagreement(self, row: DisagreementRow) -> None:
+        limit = self.settings.disagreement_limit
+        if limit is None or self.settings.on_disagreement != OnDisagreement.STOP:
+            return
+        if row.largest_force_spread_mev_per_a > limit:
+            raise DisagreementStop(
+                moment(row.step, self.settings.time_step),
+                f"the committee disagrees by {row.largest_force_spread_mev_per_a:.4g} meV/Å on the "
+                f"force on atom {row.atom}",
+                f"at most {limit:g} meV/Å",
+                "The potential doesn't know such configurations: compute the run's candidates, add "
+                "them to the training data and train again; or let the run continue.",
+            )
+
     def analysis_is_due(self) -> bool:
         """Whether enough time has gone by to pay for another analysis."""
         waited = time.monotonic() - self._last_analysis
@@ -163,6 +197,7 @@ class Observers(AbstractContextManager["Observers"]):
                 analyse_trajectory(
                     reader, self.run_dir, self.settings.rdf_range, self.settings.rdf_bins
                 )
+                write_candidates(self.run_dir, self.settings, self.levels)
         self.save_warnings()
         self._last_analysis = time.monotonic()
         self._analysis_seconds = self._last_analysis - start

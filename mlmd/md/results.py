@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from mlmd.errors import FormatError
+from mlmd.md.candidates import TRAJECTORY_FILE as TRAJECTORY_FILE
 from mlmd.md.settings import MDSettings, settings_from_mapping
 from mlmd.runs import read_json
 
@@ -18,7 +19,6 @@ MOTION_FILE = "msd.json"
 SCATTERING_FILE = "sq.json"
 COORDINATION_FILE = "coordination.json"
 EXTRAPOLATION_FILE = "extrapolation.json"
-TRAJECTORY_FILE = "trajectory.mtj"
 
 
 class RunStatus(StrEnum):
@@ -107,6 +107,8 @@ class MDResult:
         largest_force_spread: most that a committee disagreed on the force on an atom at a stored
             frame, meV/Å; None without a committee.
         largest_force_spread_step: when that was.
+        candidates: frames that were put aside to be computed.
+        rigid_bonds: how many bonds kept their length.
     """
 
     status: RunStatus
@@ -130,6 +132,8 @@ class MDResult:
     seed: int = 0
     largest_force_spread: float | None = None
     largest_force_spread_step: int | None = None
+    candidates: int = 0
+    rigid_bonds: int = 0
     settings: MDSettings = field(default_factory=MDSettings)
 
 

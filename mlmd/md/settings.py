@@ -11,19 +11,12 @@ from mlmd.errors import InvalidInput
 from mlmd.hdnnp.devices import Device
 from mlmd.launch import Resources
 from mlmd.md.holding import parse_bonds, parse_elements, parse_indices
-from mlmd.md.integrators import BathSettings
+from mlmd.md.motion_settings import MotionSettings
 from mlmd.md.stages import Stage, check_stage
 from mlmd.settings import check, from_mapping
-from mlmd.units import EV_PER_A3_IN_GPA
 
 WHERE = "molecular dynamics settings"
-
-
-class Velocities(StrEnum):
-    """Where the first velocities come from."""
-
-    DRAW = "draw"
-    KEEP = "keep"
+MOST_CANDIDATES = 1000
 
 
 class OnExtrapolation(StrEnum):
@@ -33,160 +26,17 @@ class OnExtrapolation(StrEnum):
     STOP = "stop"
 
 
+class OnDisagreement(StrEnum):
+    """What to do when a committee disagrees by more than the limit."""
+
+    CONTINUE = "continue"
+    STOP = "stop"
+
+
 @dataclass(frozen=True)
-class MDSettings:
+class MDSettings(MotionSettings):
     """Everything that defines a run besides structure and potential."""
 
-    stages: tuple[Stage, ...] = (Stage(),)
-    time_step: float = field(
-        default=1.0,
-        metadata={
-            "label": "Time step",
-            "help": "1 fs suits most solids; take 0.5 fs or less with hydrogen.",
-            "unit": "fs",
-            "minimum": 1e-4,
-            "maximum": 20.0,
-        },
-    )
-    sample_every: int = field(
-        default=10,
-        metadata={
-            "label": "Log every",
-            "help": "Steps between rows of temperature, energy and pressure.",
-            "unit": "steps",
-            "minimum": 1,
-            "maximum": 10_000_000,
-        },
-    )
-    trajectory_every: int = field(
-        default=50,
-        metadata={
-            "label": "Store positions every",
-            "help": "Steps between frames of the trajectory.",
-            "unit": "steps",
-            "minimum": 1,
-            "maximum": 10_000_000,
-        },
-    )
-    seed: int = field(
-        default=1,
-        metadata={
-            "label": "Random seed",
-            "help": "Same seed, same run.",
-            "minimum": 0,
-            "maximum": 2**63 - 1,
-        },
-    )
-    velocities: Velocities = field(
-        default=Velocities.DRAW,
-        metadata={
-            "label": "First velocities",
-            "help": "Draw them for the first temperature, or keep those of the structure.",
-            "expert": True,
-        },
-    )
-    store_velocities: bool = field(
-        default=False,
-        metadata={
-            "label": "Store velocities",
-            "help": "Doubles the size of the trajectory; needed for vibrational spectra.",
-            "expert": True,
-        },
-    )
-    fixed_atoms: str = field(
-        default="",
-        metadata={
-            "label": "Fixed atoms",
-            "help": "Numbers from 0 in the repeated cell, such as 0-15 20.",
-            "expert": True,
-            "empty": "none",
-        },
-    )
-    fixed_elements: str = field(
-        default="",
-        metadata={
-            "label": "Fixed elements",
-            "help": "Atoms of these elements don't move, such as Pt.",
-            "expert": True,
-            "empty": "none",
-        },
-    )
-    fixed_below: float | None = field(
-        default=None,
-        metadata={
-            "label": "Fixed below",
-            "help": "Atoms with a smaller z don't move, such as the bottom of a slab.",
-            "unit": "Å",
-            "minimum": -1e6,
-            "maximum": 1e6,
-            "expert": True,
-            "empty": "none",
-        },
-    )
-    rigid_bonds: str = field(
-        default="",
-        metadata={
-            "label": "Rigid bonds",
-            "help": "Pairs and lengths in Å, such as O-H 0.9572, H-H 1.5139; without a length "
-            "each bond keeps its first one.",
-            "expert": True,
-            "empty": "none",
-        },
-    )
-    thermostat_time: float = field(
-        default=100.0,
-        metadata={
-            "label": "Thermostat time",
-            "help": "Relaxation time; shorter couples harder and disturbs the motion more.",
-            "unit": "fs",
-            "minimum": 1.0,
-            "maximum": 1e6,
-            "expert": True,
-        },
-    )
-    chain_length: int = field(
-        default=3,
-        metadata={
-            "label": "Chain length",
-            "help": "Thermostats in the Nosé–Hoover chain.",
-            "minimum": 1,
-            "maximum": 20,
-            "expert": True,
-        },
-    )
-    barostat_time: float = field(
-        default=1000.0,
-        metadata={
-            "label": "Barostat time",
-            "help": "Relaxation time of the volume.",
-            "unit": "fs",
-            "minimum": 10.0,
-            "maximum": 1e7,
-            "expert": True,
-        },
-    )
-    compressibility: float = field(
-        default=0.01,
-        metadata={
-            "label": "Compressibility",
-            "help": "Rough estimate, 1/bulk modulus; only sets how fast the volume relaxes.",
-            "unit": "1/GPa",
-            "minimum": 1e-6,
-            "maximum": 1e6,
-            "expert": True,
-        },
-    )
-    barostat_interval: int = field(
-        default=10,
-        metadata={
-            "label": "Volume move every",
-            "help": "Each move costs one more evaluation of the potential.",
-            "unit": "steps",
-            "minimum": 1,
-            "maximum": 1000,
-            "expert": True,
-        },
-    )
     checkpoint_every: int = field(
         default=1000,
         metadata={
@@ -237,6 +87,69 @@ class MDSettings:
             "expert": True,
         },
     )
+    watch_committee: bool = field(
+        default=True,
+        metadata={
+            "label": "Watch the committee's disagreement",
+            "help": "Where several potentials were trained together: ask all of them about each "
+            "stored frame.",
+            "expert": True,
+        },
+    )
+    on_disagreement: OnDisagreement = field(
+        default=OnDisagreement.STOP,
+        metadata={
+            "label": "On disagreement",
+            "help": "Stop once a stored frame passes the limit below, or go on and report.",
+            "expert": True,
+        },
+    )
+    disagreement_limit: float | None = field(
+        default=None,
+        metadata={
+            "label": "Disagreement limit",
+            "help": "Spread of the committee's forces on the atom that it disagrees most on.",
+            "unit": "meV/Å",
+            "minimum": 1e-3,
+            "maximum": 1e9,
+            "expert": True,
+            "empty": "none",
+        },
+    )
+    candidates: int = field(
+        default=20,
+        metadata={
+            "label": "Candidates",
+            "help": "At most so many frames are put aside to be computed and trained on.",
+            "minimum": 0,
+            "maximum": MOST_CANDIDATES,
+            "expert": True,
+        },
+    )
+    candidate_lower: float | None = field(
+        default=None,
+        metadata={
+            "label": "Candidates from",
+            "help": "Spread above which a frame is new to the committee; empty for twice the spread "
+            "on held-out frames.",
+            "unit": "meV/Å",
+            "minimum": 0.0,
+            "maximum": 1e9,
+            "expert": True,
+        },
+    )
+    candidate_upper: float | None = field(
+        default=None,
+        metadata={
+            "label": "Candidates up to",
+            "help": "Spread above which a frame makes no sense any more; empty for ten times the "
+            "spread on held-out frames.",
+            "unit": "meV/Å",
+            "minimum": 1e-3,
+            "maximum": 1e9,
+            "expert": True,
+        },
+    )
     temperature_limit: float | None = field(
         default=None,
         metadata={
@@ -282,18 +195,6 @@ class MDSettings:
         top = max(max(stage.temperature_start, stage.last_temperature) for stage in self.stages)
         return 10 * top + 10_000
 
-    @property
-    def bath(self) -> BathSettings:
-        """The constants that integrators take, in their units."""
-        return BathSettings(
-            time_step=self.time_step,
-            thermostat_time=self.thermostat_time,
-            barostat_time=self.barostat_time,
-            compressibility=self.compressibility * EV_PER_A3_IN_GPA,
-            barostat_interval=self.barostat_interval,
-            chain_length=self.chain_length,
-        )
-
 
 @dataclass(frozen=True)
 class MDSpec:
@@ -336,6 +237,11 @@ def check_settings(settings: MDSettings) -> None:
             f"{WHERE}: thermostat_time",
             f"{settings.thermostat_time} fs",
             f"at least five time steps, {shortest} fs",
+        )
+    lower, upper = settings.candidate_lower, settings.candidate_upper
+    if lower is not None and upper is not None and lower >= upper:
+        raise InvalidInput(
+            f"{WHERE}: candidate_lower", f"{lower:g} meV/Å", f"less than candidate_upper, {upper:g}"
         )
     least = 10 * settings.barostat_interval * settings.time_step
     uses_npt = any(stage.ensemble.moves_cell for stage in settings.stages)

@@ -14,10 +14,12 @@ from ase import Atoms
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.potential import Potential
 from mlmd.loading import AnyPotential
+from mlmd.md.candidates import Levels, levels_of
 from mlmd.md.ensembles import make_integrator
 from mlmd.md.forces import ForceProvider, PotentialForces
-from mlmd.md.guard import BlowUp, ExtrapolationStop, check_motion, moment
+from mlmd.md.guard import BlowUp, DisagreementStop, ExtrapolationStop, check_motion, moment
 from mlmd.md.integrators import Integrator, Targets
+from mlmd.md.motion_settings import Velocities
 from mlmd.md.observers import Observers
 from mlmd.md.restart import RESTART_FILE, load_restart, save_restart
 from mlmd.md.results import (
@@ -25,7 +27,7 @@ from mlmd.md.results import (
     MDResult,
     RunStatus,
 )
-from mlmd.md.settings import MDSettings, Velocities, check_settings, settings_from_mapping
+from mlmd.md.settings import MDSettings, check_settings, settings_from_mapping
 from mlmd.md.stages import Stage, stress_tensor
 from mlmd.md.starting import start_system
 from mlmd.md.summary import summarise
@@ -47,6 +49,7 @@ def run(
     stop: StopRequest | None = None,
     stream: TextIO | None = None,
     committee: Sequence[Potential] = (),
+    levels: Levels | None = None,
 ) -> MDResult:
     """Run molecular dynamics in a directory, or go on with what is there.
 
@@ -62,6 +65,8 @@ def run(
         stream: takes progress lines; None for standard output.
         committee: potentials that only look on: how far they disagree at each stored frame goes
             into ``disagreement.csv``.
+        levels: between which disagreements a frame is put aside as a candidate; None for those of
+            the settings.
 
     Returns:
         The summary, which is also in ``result.json``.
@@ -70,6 +75,7 @@ def run(
         InvalidInput: settings or structure can't be used, or the directory holds another run.
         BlowUp: the dynamics went out of bounds.
         ExtrapolationStop: more extrapolations than the settings allow.
+        DisagreementStop: a committee disagrees by more than the settings allow.
         Stopped: a signal came; the state is saved.
     """
     check_settings(settings)
@@ -80,7 +86,8 @@ def run(
         provider = PotentialForces(potential, settings.threads, settings.device)
     else:
         provider = potential
-    md = _Run(settings, atoms, provider, folder, stream, committee)
+    levels = levels or levels_of(settings, None)
+    md = _Run(settings, atoms, provider, folder, stream, committee, levels)
     if stop is not None:
         return md.execute(stop)
     with StopRequest() as own_stop:
@@ -98,8 +105,9 @@ class _Run:
         run_dir: Path,
         stream: TextIO | None,
         committee: Sequence[Potential],
+        levels: Levels | None,
     ) -> None:
-        self.committee = committee
+        self.committee, self.levels = committee, levels
         self.settings, self.run_dir = settings, run_dir
         self.system = start_system(settings, atoms, provider)
         self.symbols = atoms.get_chemical_symbols()
@@ -124,15 +132,16 @@ class _Run:
             last_step,
             warnings,
             self.committee,
+            self.levels,
         ) as observers:
             self.observers = observers
-            if last_step is None:
-                observers.watch(self.system)
-                observers.log(self.system, self._conserved(), 0)
-                observers.store(self.system, 0)
             try:
+                if last_step is None:
+                    observers.watch(self.system)
+                    observers.log(self.system, self._conserved(), 0)
+                    observers.store(self.system, 0)
                 self._run_stages(stop)
-            except (BlowUp, ExtrapolationStop) as error:
+            except (BlowUp, ExtrapolationStop, DisagreementStop) as error:
                 self._finish(RunStatus.FAILED, str(error))
                 raise
             if stop.requested and self.system.step < self.settings.total_steps:
@@ -265,7 +274,14 @@ class _Run:
         """Write analyses and ``result.json``."""
         self.observers.analyse()
         result = summarise(
-            self.run_dir, self.settings, self.system.step, status, error, self.seconds, self.formula
+            self.run_dir,
+            self.settings,
+            self.system.step,
+            status,
+            error,
+            self.seconds,
+            self.formula,
+            self.system.bond_count,
         )
         write_json_atomic(self.run_dir / RESULT_FILE, result)
         if status == RunStatus.FINISHED:

@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 
 from mlmd.errors import InvalidInput
-from mlmd.md.forces import ForceProvider
+from mlmd.md.forces import ForceProvider, NoForces
 from mlmd.md.holding import held_atoms, parse_bonds, with_held
 from mlmd.md.rigid import find_bonds
 from mlmd.md.settings import WHERE, MDSettings
@@ -45,6 +45,18 @@ def start_system(settings: MDSettings, atoms: Atoms, provider: ForceProvider) ->
     bonds, positions = find_bonds(structure, rules, inverse)
     system.hold_bonds(bonds, positions)
     return system
+
+
+def check_start(settings: MDSettings, atoms: Atoms) -> int:
+    """Hold what the settings keep in place against the structure, before there is a potential.
+
+    Returns:
+        How many bonds are rigid.
+
+    Raises:
+        InvalidInput: as of `start_system`.
+    """
+    return start_system(settings, atoms, NoForces()).bond_count
 
 
 def _check_pressure(system: System, settings: MDSettings) -> None:

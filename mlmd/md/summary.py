@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from mlmd import __version__
+from mlmd.md.candidates import Candidates, read_candidates
 from mlmd.md.committee import DISAGREEMENT_FILE, read_disagreement
 from mlmd.md.results import (
     EXTRAPOLATION_FILE,
@@ -36,6 +37,7 @@ def summarise(
     error: str,
     seconds: float,
     formula: str,
+    rigid_bonds: int = 0,
 ) -> MDResult:
     """Return the summary of a run whose files are up to date.
 
@@ -47,12 +49,14 @@ def summarise(
         error: why it failed; empty otherwise.
         seconds: computing time.
         formula: of the structure.
+        rigid_bonds: how many.
     """
     with TrajectoryReader(run_dir / TRAJECTORY_FILE) as reader:
         frames, atoms = len(reader), len(reader.numbers)
     stages = summarise_stages(run_dir, settings, atoms, step)
     extrapolation = read_json(run_dir / EXTRAPOLATION_FILE)
     spread, spread_step = _largest_spread(run_dir)
+    candidates = read_candidates(run_dir)
     return MDResult(
         status=status,
         steps=step,
@@ -69,12 +73,17 @@ def summarise(
         extrapolations=extrapolation["total"],
         extrapolating_atoms=extrapolation["atoms"],
         first_extrapolation=extrapolation["first_step"],
-        warnings=tuple(_warnings(stages, extrapolation, atoms)),
+        warnings=(
+            *_warnings(stages, extrapolation, atoms),
+            *_disagreement_warnings(run_dir, settings, candidates),
+        ),
         error=error,
         version=__version__,
         seed=settings.seed,
         largest_force_spread=spread,
         largest_force_spread_step=spread_step,
+        candidates=len(candidates.chosen) if candidates else 0,
+        rigid_bonds=rigid_bonds,
         settings=settings,
     )
 
@@ -148,6 +157,29 @@ def _warnings(stages: tuple[StageSummary, ...], summary: dict[str, Any], atoms: 
         found.append(
             f"The potential left its training range {summary['total']} times, at {summary['atoms']} "
             f"of {atoms} atoms, first at step {summary['first_step']}."
+        )
+    return found
+
+
+def _disagreement_warnings(
+    run_dir: Path, settings: MDSettings, candidates: Candidates | None
+) -> list[str]:
+    if not (run_dir / DISAGREEMENT_FILE).is_file():
+        return []
+    found = []
+    table = read_disagreement(run_dir)
+    if settings.disagreement_limit is not None:
+        passed = table["largest_force_spread_mev_per_a"] > settings.disagreement_limit
+        if passed.any():
+            found.append(
+                f"The committee disagrees by more than {settings.disagreement_limit:g} meV/Å at "
+                f"{np.count_nonzero(passed)} of {len(passed)} stored frames, first at step "
+                f"{int(table['step'][passed.argmax()])}."
+            )
+    if settings.candidates and candidates is not None and candidates.levels is None:
+        found.append(
+            "No candidates were put aside: the committee came without committee.json, and "
+            "candidate_lower and candidate_upper aren't both set."
         )
     return found
 

@@ -118,6 +118,11 @@ class System:
         self.positions = self.positions + (places @ factor - places)
         self.velocities = self.velocities + (speeds @ np.linalg.inv(factor) - speeds)
 
+    @property
+    def bond_count(self) -> int:
+        """How many bonds are rigid."""
+        return 0 if self.bonds is None else len(self.bonds.pairs)
+
     def hold_bonds(self, bonds: RigidBonds, positions: FloatArray) -> None:
         """Take up rigid bonds, at positions (N, 3) that have their lengths."""
         self.bonds, self.positions = bonds, positions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -107,6 +108,24 @@ def test_another_run_is_not_mixed_into_a_folder(
     atoms.rattle(0.01)
     with pytest.raises(InvalidInput, match=r"another run: its structure\.extxyz differs"):
         simulate(potential, atoms, tmp_path / "md", hold(300, 10))
+
+
+@pytest.mark.parametrize("lacking", [("device",), ("device", "candidates", "watch_committee")])
+def test_a_folder_of_an_older_version_goes_on(
+    potential: Path, tmp_path: Path, lacking: Sequence[str]
+) -> None:
+    """Settings that came since are at their default there; other values still make another run."""
+    crystal = bulk("Si", cubic=True)
+    whole = simulate(potential, crystal, tmp_path / "run", hold(300, 10), checkpoint_every=5)
+    path = tmp_path / "run" / "spec.json"
+    spec = json.loads(path.read_text())
+    spec["settings"] = {k: v for k, v in spec["settings"].items() if k not in lacking}
+    path.write_text(json.dumps(spec))
+    (tmp_path / "run" / "result.json").unlink()
+    again = simulate(potential, crystal, tmp_path / "run", hold(300, 10), checkpoint_every=5)
+    assert again.result.steps == whole.result.steps == 10
+    with pytest.raises(InvalidInput, match=r"spec\.json differs"):
+        simulate(potential, crystal, tmp_path / "run", hold(300, 10), checkpoint_every=5, seed=2)
 
 
 def test_an_interrupted_preparation_leaves_no_run(potential: Path, tmp_path: Path) -> None:
