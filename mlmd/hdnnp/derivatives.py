@@ -15,7 +15,6 @@ angular terms works here without being known. Compact terms are added by `compac
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -25,13 +24,12 @@ import numpy as np
 from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
-from mlmd.compiled import kernel
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray, Frame
 from mlmd.hdnnp.compact_derivatives import VOIGT as VOIGT
 from mlmd.hdnnp.compact_derivatives import add_compact
 from mlmd.hdnnp.compact_tables import CompactTables, Placed, compact_tables
-from mlmd.hdnnp.cutoffs import cutoff_and_slope
+from mlmd.hdnnp.kernel_derivatives import LAMBDA, WEIGHT, ZETA, count_moved, differentiate
 from mlmd.hdnnp.potential import CutoffType, Potential, SymmetryFunction
 from mlmd.hdnnp.symmetry import FUNCTION_KINDS
 from mlmd.hdnnp.symmetry.kind import (
@@ -91,6 +89,7 @@ class _Tables:
     radial_range: IntArray  # (E, 2)
     angular: FloatArray  # (T, 8): η, r_s, λ, ζ, r_c, narrow, weight, column
     angular_range: IntArray  # (E, E, 2)
+    alike: IntArray  # (T,), an earlier term with the same λ, ζ and weight, or the term itself
     cutoff: float
 
 
@@ -189,16 +188,17 @@ class DescriptorSet:
         parts = []
         for index, table in enumerate(self._tables):
             atoms = np.flatnonzero(species == index).astype(np.int64)
-            pairs = _count_moved(atoms, first, neighbors, len(species))
+            pairs = count_moved(atoms, first, neighbors, len(species))
             if not wanted:
                 pairs[:] = 0
             moved = np.zeros(pairs[-1], np.int64)
             values = np.zeros((len(atoms), table.columns))
             gradients = np.zeros((pairs[-1], 3, table.columns), np.float32)
             strains = np.zeros((len(atoms) if wanted else 0, 6, table.columns), np.float32)
-            _differentiate(
+            differentiate(
                 atoms, species, first, neighbors, near.vectors,
-                table.radial, table.radial_range, table.angular, table.angular_range,
+                table.radial, table.radial_range,
+                table.angular, table.angular_range, table.alike,
                 int(self.cutoff_type), self.cutoff_alpha, wanted,
                 values, pairs, moved, gradients, strains,
             )  # fmt: skip
@@ -260,214 +260,25 @@ def _tabulate(elements: tuple[str, ...], functions: tuple[SymmetryFunction, ...]
             start = pair_keys.index((a, b)) if (a, b) in pair_keys else 0
             span = (start, start + pair_keys.count((a, b)))
             angular_range[a, b] = angular_range[b, a] = span
+    terms = np.array([row for _, row in angular], np.float64).reshape(-1, 8)
     return _Tables(
         len(functions),
         np.array([row for _, row in radial], np.float64).reshape(-1, 5),
         radial_range,
-        np.array([row for _, row in angular], np.float64).reshape(-1, 8),
+        terms,
         angular_range,
+        _first_alike(terms, pair_keys),
         max((function.cutoff for function in functions), default=0.0),
     )
 
 
-@kernel
-def _count_moved(atoms: IntArray, first: IntArray, neighbors: IntArray, count: int) -> IntArray:
-    """Return how many different atoms move the functions of ``atoms``, as running sums."""
-    seen = np.full(count, -1, np.int64)
-    sums = np.zeros(len(atoms) + 1, np.int64)
-    for k in range(len(atoms)):
-        i = atoms[k]
-        seen[i] = i
-        found = 1
-        for p in range(first[i], first[i + 1]):
-            if seen[neighbors[p]] != i:
-                seen[neighbors[p]] = i
-                found += 1
-        sums[k + 1] = sums[k] + found
-    return sums
-
-
-@kernel
-def _differentiate(  # noqa: C901  one loop nest: calls inside it would cost its speed
-    atoms: IntArray,
-    species: IntArray,
-    first: IntArray,
-    neighbors: IntArray,
-    vectors: FloatArray,
-    radial: FloatArray,
-    radial_range: IntArray,
-    angular: FloatArray,
-    angular_range: IntArray,
-    cutoff_type: int,
-    alpha: float,
-    wanted: bool,
-    values: FloatArray,
-    pairs: IntArray,
-    moved: IntArray,
-    gradients: NDArray[np.float32],
-    strains: NDArray[np.float32],
-) -> None:
-    """Fill values, moved, gradients and strains of one element's atoms.
-
-    Symbols: a = exp[−η(r − r_s)²] f_c(r) of one neighbour, p = 2^(1−ζ)(1 + λc)^ζ with
-    c = cos θ_jik, b = a(r_jk) in narrow terms; G = Σ p a_j a_k b. With u the vectors from i,
-    ∂G/∂r_j = α_j u_j + β u_k, ∂G/∂r_k = α_k u_k + β u_j and ∂G/∂r_i minus their sum.
-    """
-    n_terms = len(angular)
-    slot_of = np.full(len(species), -1, np.int64)
-    stamp = np.full(len(species), -1, np.int64)
-    most = 0
-    for k in range(len(atoms)):
-        most = max(most, first[atoms[k] + 1] - first[atoms[k]])
-    r = np.zeros(most)
-    u = np.zeros((most, 3))
-    kind = np.zeros(most, np.int64)
-    slot = np.zeros(most, np.int64)
-    a = np.zeros((most, n_terms))
-    da = np.zeros((most, n_terms))
-    alpha_j = np.zeros(n_terms)
-    alpha_k = np.zeros(n_terms)
-    beta = np.zeros(n_terms)
-    column = np.zeros(n_terms, np.int64)
-    columns = values.shape[1]
-    for t in range(n_terms):
-        column[t] = int(angular[t, 7])
-    for row in range(len(atoms)):
-        i = atoms[row]
-        n = first[i + 1] - first[i]
-        slots = 1
-        if wanted:
-            moved[pairs[row]] = i
-        stamp[i], slot_of[i] = i, 0
-        for k in range(n):
-            p = first[i] + k
-            j = neighbors[p]
-            if stamp[j] != i:
-                stamp[j], slot_of[j] = i, slots
-                if wanted:
-                    moved[pairs[row] + slots] = j
-                slots += 1
-            slot[k], kind[k] = slot_of[j], species[j]
-            for d in range(3):
-                u[k, d] = vectors[p, d]
-            r[k] = math.sqrt(u[k, 0] ** 2 + u[k, 1] ** 2 + u[k, 2] ** 2)
-        # By each neighbour vector, images apart: strain moves an image, too.
-        g = np.zeros((n if wanted else 0, 3, columns))
-        angular_g = np.zeros((n if wanted else 0, 3, n_terms))
-
-        for k in range(n):
-            for t in range(radial_range[kind[k], 0], radial_range[kind[k], 1]):
-                r_c = radial[t, 2]
-                if r[k] >= r_c:
-                    continue
-                f, df = cutoff_and_slope(cutoff_type, alpha, r[k], r_c)
-                x = r[k] - radial[t, 1]
-                e = radial[t, 3] * math.exp(-radial[t, 0] * x * x)
-                s = int(radial[t, 4])
-                values[row, s] += e * f
-                if wanted:
-                    slope = e * (df - 2.0 * radial[t, 0] * x * f) / r[k]
-                    for d in range(3):
-                        g[k, d, s] += slope * u[k, d]
-            for t in range(n_terms):
-                r_c = angular[t, 4]
-                if (
-                    t > 0
-                    and angular[t, 0] == angular[t - 1, 0]
-                    and (angular[t, 1] == angular[t - 1, 1] and r_c == angular[t - 1, 4])
-                ):
-                    a[k, t], da[k, t] = a[k, t - 1], da[k, t - 1]
-                elif r[k] >= r_c:
-                    a[k, t], da[k, t] = 0.0, 0.0
-                else:
-                    f, df = cutoff_and_slope(cutoff_type, alpha, r[k], r_c)
-                    x = r[k] - angular[t, 1]
-                    e = math.exp(-angular[t, 0] * x * x)
-                    a[k, t], da[k, t] = e * f, e * (df - 2.0 * angular[t, 0] * x * f)
-
-        for j in range(n):
-            for k in range(j + 1, n):
-                start = angular_range[kind[j], kind[k], 0]
-                end = angular_range[kind[j], kind[k], 1]
-                if start == end:
-                    continue
-                rr = 1.0 / (r[j] * r[k])
-                c = (u[j, 0] * u[k, 0] + u[j, 1] * u[k, 1] + u[j, 2] * u[k, 2]) * rr
-                c = min(1.0, max(-1.0, c))
-                r_jk = math.sqrt(
-                    (u[k, 0] - u[j, 0]) ** 2 + (u[k, 1] - u[j, 1]) ** 2 + (u[k, 2] - u[j, 2]) ** 2
-                )
-                b, db = 1.0, 0.0
-                for t in range(start, end):
-                    lam, zeta = angular[t, 2], angular[t, 3]
-                    y = 1.0 + lam * c
-                    steps = int(zeta)
-                    if steps == zeta and 0 < steps <= 16:
-                        # Powers by multiplication: pow() would cost more than all the rest.
-                        dp = angular[t, 6]
-                        for _ in range(steps - 1):
-                            dp *= 0.5 * y
-                        p_t = dp * y
-                    elif y > 0.0:
-                        dp = angular[t, 6] * 2.0 ** (1.0 - zeta) * y ** (zeta - 1.0)
-                        p_t = dp * y
-                    else:
-                        dp, p_t = 0.0, 0.0
-                    dp *= zeta * lam
-                    if angular[t, 5] <= 0.0:
-                        b, db = 1.0, 0.0
-                    elif not (
-                        t > start
-                        and angular[t, 0] == angular[t - 1, 0]
-                        and angular[t, 1] == angular[t - 1, 1]
-                        and angular[t, 4] == angular[t - 1, 4]
-                        and angular[t - 1, 5] > 0.0
-                    ):
-                        # Terms that differ in λ and ζ alone share the third side.
-                        r_c = angular[t, 4]
-                        if r_jk >= r_c:
-                            b, db = 0.0, 0.0
-                        else:
-                            f, df = cutoff_and_slope(cutoff_type, alpha, r_jk, r_c)
-                            x = r_jk - angular[t, 1]
-                            e = math.exp(-angular[t, 0] * x * x)
-                            b, db = e * f, e * (df - 2.0 * angular[t, 0] * x * f)
-                    aa = a[j, t] * a[k, t]
-                    values[row, column[t]] += p_t * aa * b
-                    if wanted:
-                        gc = dp * aa * b
-                        gl = p_t * aa * db / r_jk if db != 0.0 else 0.0
-                        beta[t] = gc * rr - gl
-                        alpha_j[t] = p_t * b * da[j, t] * a[k, t] / r[j] + gl
-                        alpha_j[t] -= gc * c / (r[j] * r[j])
-                        alpha_k[t] = p_t * b * a[j, t] * da[k, t] / r[k] + gl
-                        alpha_k[t] -= gc * c / (r[k] * r[k])
-                if wanted:
-                    for d in range(3):
-                        u_j, u_k = u[j, d], u[k, d]
-                        at_j = angular_g[j, d]
-                        at_k = angular_g[k, d]
-                        for t in range(start, end):
-                            at_j[t] += alpha_j[t] * u_j + beta[t] * u_k
-                            at_k[t] += alpha_k[t] * u_k + beta[t] * u_j
-
-        if wanted:
-            total = np.zeros((slots, 3, columns))
-            strain = np.zeros((6, columns))
-            for k in range(n):
-                for d in range(3):
-                    for t in range(n_terms):
-                        g[k, d, column[t]] += angular_g[k, d, t]
-                    for s in range(columns):
-                        total[slot[k], d, s] += g[k, d, s]
-                        total[0, d, s] -= g[k, d, s]
-                for c in range(6):
-                    a_c, b_c = VOIGT[c, 0], VOIGT[c, 1]
-                    x, pull = u[k, b_c], g[k, a_c]
-                    for s in range(columns):
-                        strain[c, s] += x * pull[s]
-            strains[row] = strain
-            for q in range(slots):
-                for d in range(3):
-                    for s in range(columns):
-                        gradients[pairs[row] + q, d, s] = total[q, d, s]
+def _first_alike(terms: FloatArray, keys: Sequence[tuple[int, int]]) -> IntArray:
+    """Return for every angular term the first one of its neighbour pair with its λ, ζ and weight."""
+    seen: dict[tuple[object, ...], int] = {}
+    return np.array(
+        [
+            seen.setdefault((key, *term[[LAMBDA, ZETA, WEIGHT]].tolist()), t)
+            for t, (key, term) in enumerate(zip(keys, terms, strict=True))
+        ],
+        np.int64,
+    )
