@@ -148,7 +148,8 @@ class TrainingLoop:
         """Return the frames of the batches before, without those of this one."""
         wanted = [index for index in recent.tolist() if index not in chosen]
         missing = [index for index in wanted if index not in self._seen]
-        self._seen.update(zip(missing, self.setup.store.visit(missing), strict=True))
+        if missing:
+            self._seen.update(zip(missing, self.setup.store.visit(missing), strict=True))
         return [self._seen[index] for index in wanted]
 
     def _remember(self, group: Sequence[Member], frames: Sequence[PreparedFrame]) -> None:
