@@ -9,9 +9,35 @@ from django.utils.translation import gettext as _
 
 from datasets.viewer import viewer_payload
 from labs.exceptions import Refused
+from mlmd.md.candidates import CANDIDATES_FILE, read_candidates
+from potentials.disagreement import candidate_atoms
 from potentials.trajectories import frame_atoms, open_trajectory
 
 MOST_FRAMES = 400  # of a player; longer trajectories are shown with a stride
+
+
+def candidates_payload(
+    folder: Path, *, title: str, url: str, frame: int | None = None
+) -> dict[str, Any]:
+    """Return the JSON of the 3D view for one of the frames that a run put aside.
+
+    Arguments and errors are those of `player_payload`.
+    """
+    found = read_candidates(folder)
+    path = folder / CANDIDATES_FILE
+    if found is None or not path.is_file():
+        raise Refused(_("The run has put no frames aside yet."))
+    number = frame or 0
+    if not 0 <= number < len(found.chosen):
+        raise Refused(_("There is no candidate %(number)s.") % {"number": number})
+    candidate = found.chosen[number]
+    payload = viewer_payload(
+        candidate_atoms(path, number),
+        title=_("%(name)s, %(time).4g ps") % {"name": title, "time": candidate.time_ps},
+        frames=len(found.chosen),
+        frame_url=f"{url}?frame={{i}}",
+    )
+    return {**payload, "step": candidate.step, "time_ps": candidate.time_ps, "stride": 1}
 
 
 def player_payload(

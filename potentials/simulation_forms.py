@@ -7,6 +7,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,9 +24,10 @@ from mlmd.md import Ensemble, MDSettings, Stage, StageKind, settings_from_mappin
 from mlmd.structure import bulk_repeats
 from potentials.choices import PotentialField, StructureField
 from potentials.clusters import PROGRAM, default_threads, most_threads
+from potentials.committees import with_committee
 from potentials.engines import ENGINES, Engine, problem_words, usual_engine
 from potentials.families import CATALOG
-from potentials.models import Simulation
+from potentials.models import Potential, Simulation
 from potentials.selectors import potentials_visible_to
 from potentials.services.simulations import KIND, SimulationRequest, uncovered_elements
 
@@ -33,6 +35,14 @@ MOST_LISTED = 400  # structures offered in the list; older ones are reached from
 MOST_STAGES = 50
 RESOURCES = ("hours", "memory", "gpus", "queue", "account", "continuations")
 SKIPPED = ("threads",)  # asked for once, as the number of cores
+COMMITTEE_FIELDS = (
+    *("watch_committee", "on_disagreement", "disagreement_limit"),
+    *("candidate_lower", "candidate_upper"),
+)
+COMMON_FIELDS = (
+    *("name", "potential", "structure", "repeats", "ensemble", "temperature", "duration"),
+    *("cluster", "watch_committee"),
+)
 
 ENSEMBLES = {
     Ensemble.NVT_BUSSI: gettext_lazy("NVT, Bussi: constant temperature, true fluctuations"),
@@ -284,6 +294,17 @@ class SimulationForm(forms.Form):
         self.fields["threads"].widget.attrs["data-default"] = str(default_threads())
         self.fields.update(resource_fields(RESOURCES))
         self.fields.update(settings_fields(MDSettings, MDSettings(), skip=SKIPPED))
+        self._offer_committee(potentials)
+
+    def _offer_committee(self, potentials: QuerySet[Potential]) -> None:
+        """Ask about the committee where one is kept; a script shows it for such potentials only."""
+        known = " ".join(str(public_id) for public_id in with_committee(potentials))
+        for name in COMMITTEE_FIELDS:
+            self.fields[name].widget.attrs["data-potentials"] = known
+        if known:
+            self.fields["watch_committee"].widget.attrs.pop("data-expert")
+            self.fields["watch_committee"].widget.attrs.pop("data-default")
+            self.order_fields(COMMON_FIELDS)
 
     def clean_temperatures(self) -> list[float]:
         return parse_temperatures(self.cleaned_data["temperatures"])
@@ -327,6 +348,11 @@ class SimulationForm(forms.Form):
         values = self.cleaned_data if values is None else values
         chosen = ENGINES.get(values.get("engine", ""))
         return chosen or usual_engine(CATALOG[values["potential"].family])
+
+    def field_of(self, error: Exception) -> str | None:
+        """Return the field that an error speaks of; None where it is no single one."""
+        name = getattr(error, "where", "").rsplit(": ", 1)[-1].replace(" ", "_")
+        return name if name in self.fields else None
 
     def batch_temperatures(self) -> list[float]:
         """Return the temperatures of a batch, K; none where one run was asked for."""

@@ -2,7 +2,15 @@
 
 from django.urls import path
 
-from potentials.views import comparisons, potentials, simulations, trainings, uploads, validations
+from potentials.views import (
+    candidates,
+    comparisons,
+    potentials,
+    simulations,
+    trainings,
+    uploads,
+    validations,
+)
 
 app_name = "potentials"
 urlpatterns = [
@@ -89,6 +97,12 @@ urlpatterns = [
         "md/<uuid:public_id>/trajectory/<slug:kind>/",
         simulations.trajectory_download,
         name="trajectory",
+    ),
+    path("md/<uuid:public_id>/candidates/", candidates.candidates_compute, name="candidates"),
+    path(
+        "md/<uuid:public_id>/candidates/player/",
+        candidates.candidates_view,
+        name="candidates-view",
     ),
     path("md/<uuid:public_id>/structure/", simulations.save_structure, name="save-structure"),
 ]

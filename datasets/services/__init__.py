@@ -15,6 +15,7 @@ from datasets.services.structure_sets import (
     structure_set_delete,
     structure_set_from_crystal,
     structure_set_from_dataset,
+    structure_set_from_run,
     structure_set_update,
 )
 from datasets.services.structures import (
@@ -51,6 +52,7 @@ __all__ = [
     "structure_set_delete",
     "structure_set_from_crystal",
     "structure_set_from_dataset",
+    "structure_set_from_run",
     "structure_set_update",
     "structure_update",
     "upload_cancel",

@@ -88,6 +88,43 @@ def structure_set_from_dataset(
     )
 
 
+@transaction.atomic
+def structure_set_from_run(
+    *,
+    owner: Any,
+    lab: Lab,
+    members: Iterable[Member],
+    name: str,
+    recipe: dict[str, Any],
+    parent: Structure | None,
+    visibility: str = Visibility.LAB,
+) -> StructureSet:
+    """Make a set of configurations that a run came upon.
+
+    Args:
+        owner: who keeps them.
+        lab: that they belong to.
+        members: the configurations.
+        name: of the set.
+        recipe: where they come from; JSON.
+        parent: structure that the run started from.
+        visibility: of the set and its members.
+
+    Raises:
+        PermissionDenied: the person may not add to the lab.
+    """
+    creation_check(owner, lab)
+    return _keep(
+        members,
+        owner=owner,
+        lab=lab,
+        name=name,
+        recipe=recipe,
+        parent=parent,
+        visibility=visibility,
+    )
+
+
 def _keep(
     members: Iterable[Member],
     *,

@@ -23,6 +23,7 @@ from labs.models import Lab, Scope
 from labs.selectors import working_lab
 from potentials.views.common import job_file
 
+WRITING = frozenset({"destroy", "structure", "keep_candidates"})  # actions that start no run
 CSV = OpenApiResponse(OpenApiTypes.STR, description="CSV with a header line")
 
 
@@ -41,7 +42,7 @@ class RunViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, viewsets.Gene
     @property
     def required_scope(self) -> str:
         """Starting and cancelling need ``run``, deleting and keeping structures ``write``."""
-        return Scope.WRITE if self.action in {"destroy", "structure"} else Scope.RUN
+        return Scope.WRITE if self.action in WRITING else Scope.RUN
 
     @abstractmethod
     def read(self, values: dict[str, Any]) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import FileResponse, HttpResponse, StreamingHttpResponse
+from django.http import FileResponse, Http404, HttpResponse, StreamingHttpResponse
+from django.utils.translation import gettext as _
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiExample,
@@ -22,8 +23,12 @@ from jobs.files import job_folder
 from jobs.models import Batch
 from jobs.script_preview import ScriptPreview
 from labs.models import Lab
+from mlmd.md.candidates import CANDIDATES_FILE
+from mlmd.md.committee import DISAGREEMENT_FILE
 from potentials import observations
 from potentials.api.runs import CSV, RunViewSet
+from potentials.candidate_serializers import CandidateSetSerializer, CandidatesSerializer
+from potentials.disagreement import candidates_of
 from potentials.models import Simulation
 from potentials.requests import simulation_request
 from potentials.selectors import simulations_visible_to
@@ -36,6 +41,7 @@ from potentials.serializers import (
     StructureNameSerializer,
 )
 from potentials.services.batches import simulations_start
+from potentials.services.candidates import candidates_save
 from potentials.services.scripts import simulation_deck, simulation_script
 from potentials.services.simulations import (
     SimulationRequest,
@@ -45,6 +51,7 @@ from potentials.services.simulations import (
 )
 from potentials.simulation_plots import THERMO_FILE, thermo_response
 from potentials.trajectories import TrajectoryRequest, trajectory_lines
+from potentials.views.common import job_file
 
 EXAMPLE = OpenApiExample(
     "10 ps at 300 K",
@@ -139,6 +146,43 @@ class SimulationViewSet(RunViewSet):
     def table(self, request: Request, public_id: str, name: str) -> HttpResponse:
         text = observations.TABLES[name](job_folder(self.get_object().job))
         return HttpResponse(text, content_type="text/csv; charset=utf-8")
+
+    @extend_schema(
+        summary="Largest and mean spread of a committee's forces on each stored frame",
+        responses={(200, "text/csv"): CSV},
+    )
+    @action(detail=True)
+    def disagreement(self, request: Request, public_id: str) -> FileResponse:
+        return job_file(self.get_object().job, DISAGREEMENT_FILE, DISAGREEMENT_FILE)
+
+    @extend_schema(
+        summary="The frames that were put aside to be computed, and between which levels",
+        responses=CandidatesSerializer,
+    )
+    @action(detail=True)
+    def candidates(self, request: Request, public_id: str) -> Response:
+        found = candidates_of(job_folder(self.get_object().job))
+        if found is None:
+            raise Http404(_("The run has put no frames aside yet."))
+        return Response(CandidatesSerializer(found).data)
+
+    @extend_schema(
+        summary="Keep the candidates as a set of structures, ready for DFT",
+        request=None,
+        responses={201: CandidateSetSerializer},
+    )
+    @candidates.mapping.post
+    def keep_candidates(self, request: Request, public_id: str) -> Response:
+        made = candidates_save(simulation=self.get_object(), actor=request.user)
+        return Response(CandidateSetSerializer(made).data, status=status.HTTP_201_CREATED)
+
+    @extend_schema(
+        summary="The candidates' positions as extxyz",
+        responses={(200, "text/plain"): OpenApiTypes.STR},
+    )
+    @action(detail=True, url_path=r"candidates\.extxyz")
+    def candidate_positions(self, request: Request, public_id: str) -> FileResponse:
+        return job_file(self.get_object().job, CANDIDATES_FILE, CANDIDATES_FILE)
 
     @extend_schema(
         summary="The trajectory as extxyz or LAMMPS dump",

@@ -27,6 +27,7 @@ class RunInput:
         facts: what the potential's files say.
         files: of the potential, name → content.
         resources: that the run asks for.
+        committee: archive of the potentials that were trained with it; None for none.
     """
 
     settings: MDSettings
@@ -35,6 +36,7 @@ class RunInput:
     facts: Facts
     files: Mapping[str, bytes]
     resources: Resources
+    committee: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Engine:
         processes: whether cores are MPI processes; else threads of one process.
         refusal: family → why it can't run its potentials; empty where it can.
         cost: family → of an atom and step on one core, s; roughly.
+        check: (settings, atoms) → how many bonds are rigid; raises `mlmd.errors.InvalidInput`
+            where they don't fit together, before anything is started.
+        watches: whether it asks a committee how far its members disagree.
         prepare: (input, empty run directory) → what to launch.
         launch_of: resources → what `prepare` will say to launch.
         deck: input → what the program will read, for people; empty for programs without such.
@@ -63,6 +68,8 @@ class Engine:
     processes: bool
     refusal: Callable[[CatalogFamily], str]
     cost: Callable[[CatalogFamily], float]
+    check: Callable[[MDSettings, Atoms], int]
+    watches: bool
     prepare: Callable[[RunInput, Path], Launch]
     launch_of: Callable[[Resources], Launch]
     deck: Callable[[RunInput], str]

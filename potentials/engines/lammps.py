@@ -14,7 +14,7 @@ from mlmd.errors import InvalidInput
 from mlmd.lammps import LammpsSpec, PairStyle, prepare
 from mlmd.lammps.deck import INPUT_FILE, LOG_FILE
 from mlmd.lammps.launching import LAMMPS as PROGRAM
-from mlmd.lammps.launching import RUN_STATE_FILES, launch_of
+from mlmd.lammps.launching import RUN_STATE_FILES, launch_of, start
 from mlmd.lammps.log import read_log, read_log_end
 from mlmd.launch import Launch
 from mlmd.md import MDSettings
@@ -99,6 +99,8 @@ LAMMPS = Engine(
     processes=True,
     refusal=_refusal,
     cost=lambda family: family.lammps_cost,
+    check=lambda settings, atoms: start(settings, atoms).bond_count,
+    watches=False,
     prepare=_prepare,
     launch_of=launch_of,
     deck=_deck,

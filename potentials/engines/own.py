@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
 
 from django.utils.translation import gettext as _
@@ -10,7 +11,9 @@ from django.utils.translation import gettext_lazy
 from mlmd.launch import Launch
 from mlmd.md import MDSpec, prepare
 from mlmd.md.launching import RUN_STATE_FILES, launch_of
+from mlmd.md.starting import check_start
 from mlmd.md.thermo import THERMO_FILE
+from potentials.committees import committee_folder
 from potentials.engines.base import Engine, RunInput
 from potentials.families import CatalogFamily
 from potentials.families.reading import written
@@ -28,8 +31,13 @@ def _refusal(family: CatalogFamily) -> str:
 
 
 def _prepare(run: RunInput, folder: Path) -> Launch:
-    with written(run.files) as potential:
-        return prepare(MDSpec(run.settings, run.atoms, potential, run.resources), folder)
+    with ExitStack() as stack:
+        potential = stack.enter_context(written(run.files))
+        committee = None
+        if run.committee is not None and run.settings.watch_committee:
+            committee = stack.enter_context(committee_folder(run.committee))
+        spec = MDSpec(run.settings, run.atoms, potential, run.resources, committee)
+        return prepare(spec, folder)
 
 
 OWN = Engine(
@@ -39,6 +47,8 @@ OWN = Engine(
     processes=False,
     refusal=_refusal,
     cost=lambda family: SECONDS_PER_ATOM_STEP,
+    check=check_start,
+    watches=True,
     prepare=_prepare,
     launch_of=launch_of,
     deck=lambda run: "",

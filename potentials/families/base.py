@@ -100,6 +100,7 @@ class Outcome:
         force_rmse: on held-out frames, meV/Å, or None.
         validation: errors per element and kind, for the card; JSON.
         warnings: for the person who trained, one sentence each.
+        committee: archive of the potentials that were trained together with it, or None.
     """
 
     files: Mapping[str, bytes]
@@ -108,6 +109,7 @@ class Outcome:
     force_rmse: float | None
     validation: Mapping[str, Any]
     warnings: tuple[str, ...]
+    committee: bytes | None = None
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,7 @@ from mlmd.hdnnp.training import (
 )
 from mlmd.lammps import PairStyle, hdnnp_style
 from mlmd.launch import Launch
+from potentials.committees import committee_archive
 from potentials.families.base import Curve, Facts, Family, Outcome, TrainingInput
 from potentials.families.hdnnp_files import companions, pair_lines
 from potentials.families.outcomes import automatic_lines, validation_of
@@ -79,6 +80,7 @@ def _collect(folder: Path) -> Outcome:
     directory = folder / POTENTIAL_FOLDER
     return Outcome(
         files={path.name: path.read_bytes() for path in sorted(directory.iterdir())},
+        committee=committee_archive(folder),
         facts=facts(load_potential(directory)),
         energy_rmse=result.validation.energy_rmse,
         force_rmse=result.validation.force_rmse,

@@ -14,6 +14,7 @@ from labs.audit import audit_record
 from labs.exceptions import Refused
 from labs.models import Lab, Visibility
 from potentials.archives import checksum_of, sha256_of
+from potentials.committees import ARCHIVE
 from potentials.families import FAMILIES, Outcome
 from potentials.models import Potential, PotentialFile, Training
 from potentials.references import source_cleaned
@@ -61,6 +62,8 @@ def potential_create_from_training(*, training: Training, outcome: Outcome) -> P
     )
     potential.versions.set(training.versions.all())
     store_files(potential, outcome.files)
+    if outcome.committee is not None:
+        store_files(potential, {ARCHIVE: outcome.committee})
     validation_start_by_itself(potential=potential)
     audit_record(actor=training.owner, verb="potential trained", target=potential)
     return potential

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from mlmd.launch import Launch, Resources
 from mlmd.md import MDSettings, RunStatus, collect, settings_from_mapping
 from mlmd.runs import to_jsonable
 from potentials.cards import facts_of
+from potentials.committees import committee_of, has_committee, own_files
 from potentials.engines import ENGINES, Engine, RunInput, problem_words, usual_engine
 from potentials.estimates import simulation_seconds, simulation_walltime
 from potentials.families import CATALOG
@@ -36,6 +38,7 @@ from potentials.trajectories import frame_atoms, open_trajectory
 
 KIND = "md"
 MAX_ATOMS = 2_000_000
+MOST_CHECKED = 200_000  # atoms that are looked at while somebody waits
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
     engine = request.program
     if problem := problem_words(engine, CATALOG[request.potential.family], request.cluster):
         raise Refused(problem)
+    bonds = simulation_check(request)
     seconds = simulation_seconds(
         request.potential, count, settings.total_steps, request.threads, engine
     )
@@ -122,6 +126,7 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
             "structure": str(request.structure.public_id),
             "steps": settings.total_steps,
             "engine": engine.name,
+            "rigid_bonds": bonds,
         },
         cluster=request.cluster,
         resources=request.asked.over(engine.cores(request.threads, simulation_walltime(seconds))),
@@ -147,6 +152,36 @@ def simulation_start(*, owner: Any, lab: Lab, request: SimulationRequest) -> Sim
     )
     audit_record(actor=owner, verb="MD run started", target=simulation, atoms=count)
     return simulation
+
+
+def simulation_check(request: SimulationRequest) -> int:
+    """Hold a run's settings against its structure and its potential, before it is started.
+
+    Returns:
+        How many bonds are rigid.
+
+    Raises:
+        Refused: a limit on the disagreement of a committee, where none is asked.
+        mlmd.errors.InvalidInput: atoms or bonds that the structure doesn't have, or a pressure
+            that can't be held.
+    """
+    engine, settings = request.program, request.settings
+    if settings.disagreement_limit is not None:
+        if not engine.watches:
+            raise Refused(
+                _("%(engine)s asks no committee: leave the disagreement limit empty.")
+                % {"engine": engine.title}
+            )
+        if not settings.watch_committee or not has_committee(request.potential):
+            raise Refused(
+                _(
+                    "No committee is watched, so there is no disagreement to limit. Train a "
+                    "committee, or leave the disagreement limit empty."
+                )
+            )
+    if request.structure.n_atoms * math.prod(request.repeats) > MOST_CHECKED:
+        return 0  # the run says it itself
+    return engine.check(settings, repeated(structure_atoms(request.structure), request.repeats))
 
 
 def simulation_prepare(*, simulation: Simulation, folder: Path) -> Launch:
@@ -175,8 +210,9 @@ def run_input(
         atoms=repeated(structure_atoms(structure), repeats),
         family=CATALOG[potential.family],
         facts=facts_of(potential),
-        files={file.name: bytes(file.content) for file in potential.files.all()},
+        files=own_files(potential),
         resources=resources,
+        committee=committee_of(potential),
     )
 
 

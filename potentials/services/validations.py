@@ -37,6 +37,7 @@ from mlmd.validation import (
     report_to_json,
     settings_from_mapping,
 )
+from potentials.committees import own_files
 from potentials.families import CATALOG
 from potentials.models import Potential, Validation
 from potentials.run_visibility import run_visibility
@@ -134,8 +135,8 @@ def validation_start_by_itself(
 def validation_prepare(*, validation: Validation, folder: Path) -> Launch:
     """Write potential, frames and settings of a validation into an empty folder."""
     with tempfile.TemporaryDirectory(prefix="mlmd-potential-") as scratch:
-        for file in validation.potential.files.all():
-            (Path(scratch) / file.name).write_bytes(bytes(file.content))
+        for name, content in own_files(validation.potential).items():
+            (Path(scratch) / name).write_bytes(content)
         spec = ValidationSpec(
             potential=scratch,
             frames=frames_of(validation),

@@ -20,8 +20,19 @@ from labs.settings_forms import settings_rows, wrong_labels
 from mlmd.errors import MlmdError
 from mlmd.lammps.deck import INPUT_FILE, LOG_FILE
 from mlmd.md import Ensemble, MDSettings
+from mlmd.md.candidates import CANDIDATES_FILE
+from mlmd.md.committee import DISAGREEMENT_FILE
 from potentials import observations
-from potentials.engines import ENGINES
+from potentials.committees import has_committee
+from potentials.disagreement import (
+    candidate_rows,
+    candidate_words,
+    candidates_of,
+    disagreement_figure,
+    is_watched,
+    may_compute,
+)
+from potentials.engines import ENGINES, OWN
 from potentials.estimates import simulation_plan
 from potentials.models import Simulation
 from potentials.names import file_stem
@@ -31,6 +42,7 @@ from potentials.selectors import potentials_visible_to, simulations_visible_to
 from potentials.services.batches import simulations_start
 from potentials.services.scripts import simulation_deck, simulation_script
 from potentials.services.simulations import (
+    simulation_check,
     simulation_delete,
     simulation_start,
     simulation_structure_save,
@@ -51,7 +63,12 @@ from potentials.simulation_plots import (
 from potentials.trajectories import TrajectoryRequest, open_trajectory, trajectory_lines
 from potentials.views.common import job_file, live, run_context
 
-ENGINE_FILES = {"input": INPUT_FILE, "lammps-log": LOG_FILE}  # of LAMMPS
+ENGINE_FILES = {
+    "input": INPUT_FILE,
+    "lammps-log": LOG_FILE,  # of LAMMPS
+    "disagreement": DISAGREEMENT_FILE,
+    "candidates": CANDIDATES_FILE,  # of our own engine
+}
 
 
 @require_http_methods(["GET", "POST"])
@@ -72,7 +89,7 @@ def simulate(request: HttpRequest) -> HttpResponse:
                     return redirect("jobs:batch", batch.public_id)
                 row = simulation_start(**started)
             except (Refused, MlmdError) as error:
-                form.add_error(None, str(error))
+                form.add_error(form.field_of(error), str(error))
             else:
                 messages.success(request, _("The MD run has been started."))
                 return redirect("potentials:simulation", public_id=row.public_id)
@@ -114,6 +131,7 @@ def simulate_preview(request: HttpRequest) -> HttpResponse:
             )
             asked = form.request(stages, None)
             if asked is not None and request.lab is not None:
+                simulation_check(asked)
                 script = simulation_script(lab=request.lab, request=asked)
                 deck = simulation_deck(asked)
         except (Refused, MlmdError) as error:
@@ -143,6 +161,7 @@ def simulation(request: HttpRequest, public_id: UUID) -> HttpResponse:
             {"name": name, "label": title, "url": _plot_url(row, name)}
             for name, title in observations.TITLES.items()
         ],
+        **_candidates(row),
         "has_trajectory": reader is not None,
         "final_name": _("%(name)s, last configuration") % {"name": row.name},
         "settings_rows": [
@@ -174,6 +193,10 @@ def simulation_plot(request: HttpRequest, public_id: UUID, name: str) -> HttpRes
     if name in THERMO_PLOTS:
         csv = reverse("potentials:simulation-file", args=[row.public_id, "thermo"])
         return JsonResponse(thermo_figure(thermo_table(row), name, row.atom_count, csv))
+    if name == "disagreement":
+        csv = reverse("potentials:simulation-file", args=[row.public_id, name])
+        limit = row.settings.get("disagreement_limit")
+        return JsonResponse(disagreement_figure(folder, csv, limit))
     if name in observations.FIGURES:
         csv = reverse("potentials:simulation-file", args=[row.public_id, name])
         return JsonResponse(observations.FIGURES[name](folder, csv))
@@ -246,6 +269,24 @@ def _row(request: HttpRequest, public_id: UUID) -> Simulation:
     return get_object_or_404(simulations_visible_to(request.user), public_id=public_id)
 
 
+def _candidates(row: Simulation) -> dict[str, Any]:
+    """Return what the page says of the committee and of the frames that were put aside."""
+    folder = job_folder(row.job)
+    found, watched = candidates_of(folder), is_watched(folder)
+    asked = row.engine == OWN.name and bool(row.settings.get("watch_committee"))
+    context: dict[str, Any] = {}
+    if watched or (asked and not row.job.is_final and has_committee(row.potential)):
+        context["disagreement_url"] = _plot_url(row, "disagreement")
+    if found is not None and (watched or found.chosen):
+        context |= {
+            "candidates": found,
+            "candidate_words": candidate_words(found),
+            "candidate_rows": candidate_rows(found),
+            "candidates_here": may_compute(folder),
+        }
+    return context
+
+
 def _parent(request: HttpRequest) -> Simulation | None:
     wanted = request.GET.get("clone")
     if not wanted:
@@ -314,6 +355,8 @@ def _provenance(row: Simulation) -> list[dict[str, Any]]:
         {"label": _("Engine"), "value": ENGINES[row.engine].title},
         {"label": _("Cluster"), "value": row.job.cluster.name},
     ]
+    if bonds := row.job.spec.get("rigid_bonds"):
+        rows.append({"label": _("Rigid bonds"), "value": str(bonds)})
     if row.parent_id and row.parent:
         url = reverse("potentials:simulation", args=[row.parent.public_id])
         rows.append({"label": _("Cloned from"), "value": row.parent.name, "url": url})
@@ -337,7 +380,12 @@ def _downloads(row: Simulation) -> list[dict[str, Any]]:
         ):
             url = reverse("potentials:trajectory", args=[row.public_id, kind])
             items.append({"label": label, "url": url, "size": None, "note": "?stride=10"})
-    for name, label in (("input", _("Input of LAMMPS")), ("lammps-log", _("Log of LAMMPS"))):
+    for name, label in (
+        ("disagreement", _("Disagreement of the committee, CSV")),
+        ("candidates", _("Candidates, extxyz")),
+        ("input", _("Input of LAMMPS")),
+        ("lammps-log", _("Log of LAMMPS")),
+    ):
         if (folder / ENGINE_FILES[name]).is_file():
             items.append(_download(row, name, label))
     if (folder / "job.log").is_file():

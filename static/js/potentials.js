@@ -113,6 +113,25 @@
   });
 })();
 
+// Shows what only potentials with a committee have; the rest of the form stays.
+(() => {
+  "use strict";
+
+  const chosen = document.querySelector("select[name='potential']");
+  const own = [...document.querySelectorAll("[data-potentials]")];
+  if (!chosen || !own.length) return;
+  const show = () => {
+    for (const input of own) {
+      const field = input.closest("[data-field]");
+      if (field) field.hidden = !input.dataset.potentials.split(" ").includes(chosen.value);
+    }
+    const count = document.querySelector("details.expert:last-of-type > summary .num");
+    if (count) count.textContent = document.querySelectorAll("details.expert:last-of-type [data-field]:not([hidden])").length;
+  };
+  chosen.addEventListener("change", show);
+  show();
+})();
+
 // Shows the settings of the program that trains; the others keep what was typed.
 (() => {
   "use strict";

@@ -419,6 +419,8 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "potentials:trajectory-view": (read("simulation", lacks=True),),
     "potentials:trajectory": (read("simulation", lacks=True, kind="extxyz"),),
     "potentials:save-structure": (Route("use", "simulation", "post", lacks=True),),
+    "potentials:candidates": (Route("use", "simulation", "post", lacks=True),),
+    "potentials:candidates-view": (read("simulation", lacks=True),),
     "api:simulation-list": (
         Route("list", "simulation"),
         create(
@@ -445,6 +447,12 @@ ROUTES: dict[str, tuple[Route, ...]] = {
     "api:simulation-structure": (
         Route("use", "simulation", "post", body={"name": "New"}, lacks=True),
     ),
+    "api:simulation-candidates": (
+        read("simulation", lacks=True),
+        Route("use", "simulation", "post", lacks=True),
+    ),
+    "api:simulation-candidate-positions": (read("simulation", lacks=True),),
+    "api:simulation-disagreement": (read("simulation", lacks=True),),
     "api:simulation-table": (read("simulation", lacks=True, name="rdf"),),
     "api:simulation-thermo": (read("simulation", lacks=True),),
     "api:simulation-trajectory": (read("simulation", lacks=True, kind="extxyz"),),
