@@ -13,10 +13,11 @@ from mlmd.errors import InvalidInput
 from mlmd.formats.aenet_xsf import PERIODIC
 from mlmd.frame import Frame
 from mlmd.hdnnp.automatic import Functions, elements_of, sort_elements
+from mlmd.hdnnp.pruning import Pruning
 from mlmd.hdnnp.training import Exclusion, Notice
 from mlmd.hdnnp.training.baseline import atom_energies
+from mlmd.hdnnp.training.choice import choose_functions
 from mlmd.hdnnp.training.screening import data_hash, group_of, require_usable, survey
-from mlmd.hdnnp.training.setup import choose_functions
 
 FLAT = 1e-10
 ENERGIES_ONLY = Notice(
@@ -40,6 +41,7 @@ class AenetData:
         excluded: frames left out, with reasons.
         notices: warnings.
         sha256: of all frames given.
+        pruning: what became of the automatic functions; None where they weren't thinned out.
     """
 
     settings: AenetSettings
@@ -51,6 +53,7 @@ class AenetData:
     excluded: tuple[Exclusion, ...]
     notices: tuple[Notice, ...]
     sha256: str
+    pruning: Pruning | None = None
 
 
 def prepare_data(settings: AenetSettings, frames: Sequence[Frame]) -> AenetData:
@@ -79,9 +82,11 @@ def prepare_data(settings: AenetSettings, frames: Sequence[Frame]) -> AenetData:
     energies = atom_energies(used, elements)
     notices = [*found.notices, ENERGIES_ONLY]
     functions: Functions | None = None
+    pruning: Pruning | None = None
     if settings.functions is FunctionKind.SYMMETRY:
-        functions, _ranges, more = choose_functions(ours, elements, used)
-        notices += more
+        choice = choose_functions(ours, elements, used)
+        functions, pruning = choice.functions, choice.pruning
+        notices += choice.notices
         if reason := why_not_functions(functions):
             raise InvalidInput(
                 "aenet settings: symmetry_functions", reason, "types 2, 3 and 9, not shifted"
@@ -96,6 +101,7 @@ def prepare_data(settings: AenetSettings, frames: Sequence[Frame]) -> AenetData:
         excluded=tuple(excluded),
         notices=tuple(notices),
         sha256=data_hash(frames),
+        pruning=pruning,
     )
 
 

@@ -9,12 +9,14 @@ from typing import Any
 
 from mlmd.errors import InvalidInput
 from mlmd.external.settings import about, shared_field
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training import Effort, SmoothActivation, Split, TrainingSettings
 from mlmd.settings import check, from_mapping
 
 _SHARED = (
     "seed", "validation_fraction", "cutoff_radius", "radial_functions", "angular_widths",
-    "angular_zetas", "symmetry_functions", "hidden_nodes", "activation", "split",
+    "angular_zetas", "descriptor_selection", "descriptor_count", "correlation_limit",
+    "symmetry_functions", "hidden_nodes", "activation", "split",
     "largest_force", "shortest_distance", "use_unconverged", "use_ml_labels",
 )  # fmt: skip
 # What aenet draws itself: our way to split means nothing to it.
@@ -123,6 +125,9 @@ class AenetSettings:
     radial_functions: int = shared_field("radial_functions")
     angular_widths: str = shared_field("angular_widths")
     angular_zetas: str = shared_field("angular_zetas")
+    descriptor_selection: Selection = shared_field("descriptor_selection")  # noqa: RUF009 -- gives a field
+    descriptor_count: int | None = shared_field("descriptor_count")
+    correlation_limit: float = shared_field("correlation_limit")
     symmetry_functions: str = shared_field("symmetry_functions")
     hidden_nodes: str = shared_field("hidden_nodes")
     activation: SmoothActivation = shared_field("activation")  # noqa: RUF009 -- gives a field

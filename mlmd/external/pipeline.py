@@ -10,7 +10,7 @@ import hashlib
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, Self, TypeVar
@@ -22,9 +22,12 @@ from mlmd.external.programs import Programs, batch_run, run_step
 from mlmd.external.steps import Step, Suite
 from mlmd.external.storing import Store, store_document
 from mlmd.frame import Frame
+from mlmd.hdnnp.pruning import Pruning
 from mlmd.runs import read_json, write_json_atomic
 
 Told = Callable[[float, str], object]
+# Settings that came after the first folders were written.
+LATER = frozenset({"descriptor_selection", "descriptor_count", "correlation_limit"})
 
 
 class Notice(Protocol):
@@ -45,6 +48,10 @@ class Data(Protocol):
     @property
     def notices(self) -> Sequence[Notice]:
         """Warnings."""
+
+    @property
+    def pruning(self) -> Pruning | None:
+        """What became of the automatic symmetry functions."""
 
 
 SettingsT = TypeVar("SettingsT")
@@ -131,6 +138,8 @@ class Pipeline(ABC, Generic[SettingsT, DataT]):
             InvalidInput: no frame can be used.
         """
         data = self._prepared(gather_frames(self._source))
+        for line in data.pruning.lines if data.pruning else ():
+            self._told(0.0, line)
         for notice in data.notices:
             self._told(0.0, f"note: {notice.text}")
         return data
@@ -160,7 +169,8 @@ class Pipeline(ABC, Generic[SettingsT, DataT]):
     ) -> StepReport:
         self.folder.mkdir(parents=True, exist_ok=True)
         key = digest(repr(self._settings), self.data.sha256)
-        if not force and (self.folder / name).is_file() and self._noted(step).get("key") == key:
+        same = {key, digest(_without_later(self._settings), self.data.sha256)}
+        if not force and (self.folder / name).is_file() and self._noted(step).get("key") in same:
             return StepReport(step, done=False)
         write(self.data, self.folder)
         self._note(step, {"key": key})
@@ -237,6 +247,19 @@ class Pipeline(ABC, Generic[SettingsT, DataT]):
 def digest(*parts: str) -> str:
     """Return one hash of several texts."""
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
+
+
+def _without_later(settings: Any) -> str:
+    """Return the settings as they were written before some came, where those are as ever.
+
+    A folder whose files an earlier version wrote stays as it is.
+    """
+    later = [item for item in fields(settings) if item.name in LATER]
+    if any(getattr(settings, item.name) != item.default for item in later):
+        return repr(settings)
+    known = [item for item in fields(settings) if item.name not in LATER]
+    words = ", ".join(f"{item.name}={getattr(settings, item.name)!r}" for item in known)
+    return f"{type(settings).__qualname__}({words})"
 
 
 def _as_batch(batch: Batch | str | None) -> Batch | None:

@@ -12,6 +12,8 @@ from typing import Any, Generic, Protocol, TypeVar
 import numpy as np
 
 from mlmd.frame import FloatArray, Frame
+from mlmd.hdnnp.pruning import Pruning
+from mlmd.hdnnp.pruning_record import pruning_record
 from mlmd.hdnnp.training import PARITY_FILE, Exclusion, GroupErrors, Notice, Parity
 from mlmd.hdnnp.training.results import grouped_errors
 from mlmd.hdnnp.training.screening import group_of
@@ -45,6 +47,8 @@ class Data(Protocol):
     def notices(self) -> tuple[Notice, ...]: ...
     @property
     def sha256(self) -> str: ...
+    @property
+    def pruning(self) -> Pruning | None: ...
 
 
 C = TypeVar("C", bound=Curve)
@@ -71,6 +75,8 @@ class ExternalResult(Generic[C]):
         data_sha256: of all frames given.
         versions: of the programs.
         potential: folder of the potential.
+        pruning: which automatic functions were kept and dropped, and why, as `read_pruning` of
+            `mlmd.hdnnp.pruning_record` reads it; None where all that tell something were kept.
     """
 
     elements: tuple[str, ...]
@@ -89,6 +95,7 @@ class ExternalResult(Generic[C]):
     data_sha256: str
     versions: Mapping[str, str]
     potential: Path
+    pruning: Mapping[str, Any] | None = None
 
 
 def described(data: Data, name: str, checksum: str) -> dict[str, Any]:
@@ -103,6 +110,7 @@ def described(data: Data, name: str, checksum: str) -> dict[str, Any]:
         "kinds": [group_of(frame) for frame in data.frames],
         "excluded": data.excluded,
         "notices": [notice.text for notice in data.notices],
+        "pruning": None if data.pruning is None else pruning_record(data.pruning),
     }
 
 
@@ -143,6 +151,7 @@ def result_fields(
         "data_sha256": spec["data_sha256"],
         "versions": versions,
         "potential": potential,
+        "pruning": spec.get("pruning"),
     }
 
 

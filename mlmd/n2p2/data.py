@@ -12,8 +12,10 @@ from ase.data import atomic_numbers
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray, Frame
 from mlmd.hdnnp.automatic import Functions
+from mlmd.hdnnp.pruning import Pruning
 from mlmd.hdnnp.training import Notice
 from mlmd.hdnnp.training.baseline import atom_energies
+from mlmd.hdnnp.training.choice import choose_functions
 from mlmd.hdnnp.training.screening import (
     Exclusion,
     data_hash,
@@ -21,7 +23,6 @@ from mlmd.hdnnp.training.screening import (
     require_usable,
     survey,
 )
-from mlmd.hdnnp.training.setup import choose_functions
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.n2p2.settings import N2p2Settings
 
@@ -46,6 +47,7 @@ class TrainingData:
         excluded: frames left out, with reasons.
         notices: warnings.
         sha256: of all frames given.
+        pruning: what became of the automatic functions; None where they weren't thinned out.
     """
 
     settings: N2p2Settings
@@ -61,6 +63,7 @@ class TrainingData:
     excluded: tuple[Exclusion, ...]
     notices: tuple[Notice, ...]
     sha256: str
+    pruning: Pruning | None = None
 
 
 def prepare_data(settings: N2p2Settings, frames: Sequence[Frame]) -> TrainingData:
@@ -87,8 +90,9 @@ def prepare_data(settings: N2p2Settings, frames: Sequence[Frame]) -> TrainingDat
     used = [frames[index] for index in indices]
     training, held_out = hold_out(used, settings.validation_fraction, settings.seed, settings.split)
     learned = [used[row] for row in training]
-    functions, scaling, notices = choose_functions(ours, found.elements, learned)
-    notices = [*found.notices, *notices]
+    choice = choose_functions(ours, found.elements, learned)
+    functions, scaling = choice.functions, choice.scaling
+    notices = [*found.notices, *choice.notices]
     energies = atom_energies(learned, found.elements)
     small = [row for row, frame in enumerate(used) if prod(_repeats(frame, settings)) > 1]
     if small and settings.repeat_small_cells:
@@ -115,6 +119,7 @@ def prepare_data(settings: N2p2Settings, frames: Sequence[Frame]) -> TrainingDat
         excluded=tuple(excluded),
         notices=tuple(notices),
         sha256=data_hash(frames),
+        pruning=choice.pruning,
     )
 
 

@@ -30,6 +30,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 TYPED = {
     "family": "n2p2", "set-validation_fraction": "0.2", "set-seed": "1", "set-cutoff_radius": "5",
     "set-radial_functions": "3", "set-angular_widths": "0.5", "set-angular_zetas": "1",
+    "set-descriptor_selection": "cur", "set-correlation_limit": "0.99",
     "set-hidden_nodes": "3", "set-activation": "t", "set-split": "stratified",
     "set-largest_force": "15", "set-shortest_distance": "0.6", "set-energy_emphasis": "10",
 }  # fmt: skip

@@ -20,6 +20,7 @@ from mlmd import __version__
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
 from mlmd.hdnnp.files import save_potential
+from mlmd.hdnnp.pruning_record import pruning_record
 from mlmd.hdnnp.training.screening import Exclusion, Notice, group_of
 from mlmd.hdnnp.training.setup import Setup
 from mlmd.hdnnp.training.state import TrainingState
@@ -86,6 +87,8 @@ class TrainingResult:
         seconds: time of the training.
         versions: of the programs that decide the numbers.
         potential: folder of the potential.
+        pruning: which automatic functions were kept and dropped, and why, as `read_pruning` of
+            `mlmd.hdnnp.pruning_record` reads it; None where all that tell something were kept.
     """
 
     elements: tuple[str, ...]
@@ -110,6 +113,7 @@ class TrainingResult:
     seconds: float
     versions: Mapping[str, str]
     potential: Path
+    pruning: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -269,6 +273,7 @@ def _summarise(setup: Setup, state: TrainingState, parity: Parity, given: int) -
             "scipy": scipy.__version__,
         },
         potential=Path(POTENTIAL_FOLDER),
+        pruning=None if setup.pruning is None else pruning_record(setup.pruning),
     )
 
 

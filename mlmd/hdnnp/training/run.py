@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from mlmd.errors import InvalidInput
 from mlmd.formats import read_frames, write_frames
 from mlmd.frame import Frame
+from mlmd.hdnnp.pruning import Selection
+from mlmd.hdnnp.training.choice import FUNCTIONS_FILE, keep_choice, kept_choice
 from mlmd.hdnnp.training.committee import (
     COMMITTEE_FILE,
     potential_folder,
@@ -26,8 +28,8 @@ from mlmd.hdnnp.training.results import (
     write_results,
 )
 from mlmd.hdnnp.training.settings import TrainingSettings
-from mlmd.hdnnp.training.setup import set_up
-from mlmd.hdnnp.training.state import CURVE_FILE
+from mlmd.hdnnp.training.setup import Setup, set_up
+from mlmd.hdnnp.training.state import CHECKPOINT_FILE, CURVE_FILE
 from mlmd.launch import Command, Launch, Resources
 from mlmd.runs import PROGRESS_FILE, Progress, StopRequest, read_json, write_json_atomic
 from mlmd.settings import from_mapping
@@ -186,8 +188,9 @@ def train(
             if stop.requested:
                 raise stop.stop("The first epoch hadn't begun.")
 
-        setup = set_up(settings, given, report)
-        _print_setup(setup.notices, setup.survey.exclusions)
+        setup = set_up(_as_begun(settings, folder), given, report, kept_choice(folder))
+        keep_choice(setup.pruning, setup.fingerprint, folder)
+        _print_setup(setup)
         states = TrainingLoop(setup, folder, told, stop).run()
         state = states[0]
         if len(states) > 1:
@@ -200,8 +203,20 @@ def train(
     return collect(folder)
 
 
-def _print_setup(notices: Iterable[Any], exclusions: Iterable[Any]) -> None:
-    for notice in notices:
+def _as_begun(settings: TrainingSettings, folder: Path) -> TrainingSettings:
+    """Return the settings with which a run goes on.
+
+    One that began before functions were thinned out goes on with all of them.
+    """
+    if (folder / CHECKPOINT_FILE).is_file() and not (folder / FUNCTIONS_FILE).is_file():
+        return replace(settings, descriptor_selection=Selection.NONE)
+    return settings
+
+
+def _print_setup(setup: Setup) -> None:
+    for line in setup.pruning.lines if setup.pruning else ():
+        print(line, flush=True)
+    for notice in setup.notices:
         print(f"note: {notice.text}", flush=True)
-    for exclusion in exclusions:
+    for exclusion in setup.survey.exclusions:
         print(f"left out: frame {exclusion.index} ({exclusion.kind}): {exclusion.reason}")

@@ -9,6 +9,7 @@ from typing import Any
 
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.potential import Activation
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.settings import check
 
@@ -120,11 +121,39 @@ class TrainingSettings:
             expert=True,
         ),
     )  # fmt: skip
+    descriptor_selection: Selection = field(
+        default=Selection.CUR,
+        metadata=_about(
+            "Choice of symmetry functions",
+            "Which of the automatic ones are kept: none drops only constant and doubled ones; "
+            "correlation keeps the cheaper of two that go together; farthest-point those that "
+            "differ most; cur those that together tell the others.",
+            expert=True,
+        ),
+    )
+    descriptor_count: int | None = field(
+        default=None,
+        metadata=_about(
+            "Number of symmetry functions",
+            "For each element at most, of farthest-point and cur.",
+            expert=True, minimum=1, maximum=1000, empty="as many as the limit leaves",
+        ),
+    )  # fmt: skip
+    correlation_limit: float = field(
+        default=0.998,
+        metadata=_about(
+            "Limit of correlation",
+            "Two functions that correlate more say the same; of cur: the part of every "
+            "function's spread that the kept ones have to tell.",
+            expert=True, minimum=0.5, maximum=1.0,
+        ),
+    )  # fmt: skip
     symmetry_functions: str = field(
         default="",
         metadata=_about(
             "Symmetry functions",
-            "Lines symfunction_short … as in n2p2's input.nn, in Å, instead of the automatic ones.",
+            "Lines symfunction_short … as in n2p2's input.nn, in Å, instead of the automatic ones; "
+            "all that tell something are kept.",
             expert=True,
         ),
     )
@@ -155,7 +184,7 @@ class TrainingSettings:
         default=1,
         metadata=_about(
             "Committee",
-            "Number of potentials trained one after the other on the same data; where they "
+            "Number of potentials trained together on the same data; where they "
             "disagree, none is to be trusted. The first one is the result.",
             expert=True, minimum=1, maximum=32,
         ),

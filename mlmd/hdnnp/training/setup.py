@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,12 +12,7 @@ import numpy as np
 from ase.data import chemical_symbols
 
 from mlmd.frame import FloatArray, Frame
-from mlmd.hdnnp.automatic import (
-    Functions,
-    automatic_functions,
-    informative,
-    parse_function_lines,
-)
+from mlmd.hdnnp.automatic import Functions
 from mlmd.hdnnp.derivatives import DescriptorSet
 from mlmd.hdnnp.potential import (
     Activation,
@@ -27,8 +22,10 @@ from mlmd.hdnnp.potential import (
     Scaling,
     ScalingMode,
 )
+from mlmd.hdnnp.pruning import Pruning, Selection
 from mlmd.hdnnp.training.baseline import atom_energies, network_energy_unit
-from mlmd.hdnnp.training.first_look import FirstLook, IntArray
+from mlmd.hdnnp.training.choice import KeptChoice, choose_functions
+from mlmd.hdnnp.training.first_look import FirstLook
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.hdnnp.training.model import Model
 from mlmd.hdnnp.training.screening import (
@@ -44,8 +41,6 @@ from mlmd.hdnnp.training.store import Conversion, FrameStore
 from mlmd.hdnnp.training.weighting import frame_weights, weight_notices
 from mlmd.runs import to_jsonable
 
-# Rows per element on which doubled functions are looked for; more would tell no more.
-SAMPLE_ROWS = 4000
 # First-order optimisers have learned little before.
 MANY_EPOCHS = 300
 
@@ -69,6 +64,7 @@ class Setup:
         notices: warnings that came up on the way.
         data_sha256: of all frames given.
         fingerprint: of all that decides the result; a checkpoint must carry the same.
+        pruning: what became of the automatic functions; None where they weren't thinned out.
     """
 
     settings: TrainingSettings
@@ -85,6 +81,7 @@ class Setup:
     notices: tuple[Notice, ...]
     data_sha256: str
     fingerprint: str
+    pruning: Pruning | None
 
     @cached_property
     def volumes(self) -> tuple[float, ...]:
@@ -115,6 +112,7 @@ def set_up(
     settings: TrainingSettings,
     frames: Sequence[Frame],
     report: Callable[[float, str], object] = lambda fraction, message: None,
+    earlier: KeptChoice | None = None,
 ) -> Setup:
     """Choose frames, functions, scales and networks.
 
@@ -122,6 +120,7 @@ def set_up(
         settings: as chosen.
         frames: all that were selected.
         report: takes the done fraction of this stage and a message.
+        earlier: what the run chose before it was stopped.
 
     Raises:
         InvalidInput: no frame can be used, or the functions don't fit the elements.
@@ -137,9 +136,13 @@ def set_up(
     report(0.1, "choosing symmetry functions")
     memory = settings.memory_limit_mb * 1_000_000
     look = FirstLook(used, training, memory, settings.cores)
-    functions, scaling, notices = choose_functions(settings, found.elements, learned, look.values)
+    sha = data_hash(frames)
+    fingerprint = _fingerprint(settings, sha)
+    before = earlier.pruning if earlier and earlier.fingerprint == fingerprint else None
+    choice = choose_functions(settings, found.elements, learned, look.values, before)
+    functions, notices = choice.functions, [*choice.notices]
     descriptors = DescriptorSet(found.elements, functions)
-    conversion = _conversion(found.elements, learned, scaling, settings.input_spread)
+    conversion = _conversion(found.elements, learned, choice.scaling, settings.input_spread)
     by_kind = parse_kind_weights(settings.kind_weights)
     weights = frame_weights(
         used, _heights(used, found.elements, conversion.atom_energies), by_kind,
@@ -158,108 +161,10 @@ def set_up(
         )
     counts = [len(functions[element]) for element in found.elements]
     model = Model(counts, settings.layers, Activation(settings.activation.value))
-    sha = data_hash(frames)
     return Setup(
-        settings, found, used, training, validation, found.elements, functions, scaling,
-        conversion, store, model, (*found.notices, *notices), sha, _fingerprint(settings, sha),
+        settings, found, used, training, validation, found.elements, functions, choice.scaling,
+        conversion, store, model, (*found.notices, *notices), sha, fingerprint, choice.pruning,
     )  # fmt: skip
-
-
-Values = Callable[[DescriptorSet], Iterable[tuple[tuple[IntArray, FloatArray], ...]]]
-
-
-def choose_functions(
-    settings: TrainingSettings,
-    elements: tuple[str, ...],
-    frames: Sequence[Frame],
-    values_of: Values | None = None,
-) -> tuple[Functions, dict[str, Scaling], list[Notice]]:
-    """Return the functions that tell something on these frames, their range, and warnings.
-
-    Args:
-        settings: given functions, or how to make automatic ones.
-        elements: symbols sorted by atomic number.
-        frames: those to learn from.
-        values_of: works out functions on these frames in another way.
-
-    Raises:
-        InvalidInput: given functions don't fit the elements.
-    """
-    if settings.symmetry_functions.strip():
-        offered = parse_function_lines(settings.symmetry_functions, elements)
-    else:
-        offered = automatic_functions(
-            elements,
-            settings.cutoff_radius,
-            settings.radial_functions,
-            settings.widths,
-            settings.zetas,
-        )
-    descriptors = DescriptorSet(elements, offered)
-    if values_of is None:
-        found = descriptors.values_of_many(frames, settings.cores)
-    else:
-        found = iter(values_of(descriptors))
-    ranges = _ranges(descriptors, found)
-    functions, scaling, notices = {}, {}, []
-    for element, (values, whole) in zip(elements, ranges, strict=True):
-        keep = informative(values)
-        functions[element] = tuple(offered[element][column] for column in keep)
-        low, high, mean, sigma = (part[keep] for part in whole)
-        if len(keep) == 1 and high[0] - low[0] == 0.0:
-            # n2p2 divides by σ: a constant function needs a spread that isn't zero.
-            high, sigma = high + 1.0, np.ones(1)
-            notices.append(
-                Notice(
-                    "no-environments",
-                    f"All {element} atoms have the same surroundings: the potential learns "
-                    f"one energy for {element} and no forces on it.",
-                )
-            )
-        scaling[element] = Scaling(low, high, mean, sigma)
-    return functions, scaling, notices
-
-
-Range = tuple[FloatArray, FloatArray, FloatArray, FloatArray]
-
-
-def _ranges(
-    descriptors: DescriptorSet, parts_of: Iterable[tuple[tuple[IntArray, FloatArray], ...]]
-) -> list[tuple[FloatArray, Range]]:
-    """Return per element (rows to compare functions on, (min, max, mean, σ) over all atoms)."""
-    widths = [len(descriptors.functions[element]) for element in descriptors.elements]
-    rows: list[list[FloatArray]] = [[] for _ in widths]
-    held = [0] * len(widths)
-    low = [np.full(w, np.inf) for w in widths]
-    high = [np.full(w, -np.inf) for w in widths]
-    sums = [np.zeros(w) for w in widths]
-    squares = [np.zeros(w) for w in widths]
-    counts = [0] * len(widths)
-    origin: list[FloatArray | None] = [None] * len(widths)
-    for parts in parts_of:
-        for e, (_, values) in enumerate(parts):
-            if not len(values):
-                continue
-            first = origin[e]
-            if first is None:
-                # Sums around a value of the data lose no digits.
-                first = origin[e] = values[0].copy()
-            if held[e] < SAMPLE_ROWS:
-                rows[e].append(values[: SAMPLE_ROWS - held[e]])
-                held[e] += len(rows[e][-1])
-            low[e] = np.minimum(low[e], values.min(axis=0))
-            high[e] = np.maximum(high[e], values.max(axis=0))
-            sums[e] += (values - first).sum(axis=0)
-            squares[e] += ((values - first) ** 2).sum(axis=0)
-            counts[e] += len(values)
-    result = []
-    for e in range(len(widths)):
-        first = origin[e]
-        shift = sums[e] / counts[e]
-        mean = shift if first is None else first + shift
-        sigma = np.sqrt(np.maximum(squares[e] / counts[e] - shift**2, 0.0))
-        result.append((np.concatenate(rows[e]), (low[e], high[e], mean, sigma)))
-    return result
 
 
 def _conversion(
@@ -301,7 +206,12 @@ def _sum_of_atoms(frame: Frame, baseline: FloatArray, index: dict[str, int]) -> 
 
 
 def _fingerprint(settings: TrainingSettings, sha: str) -> str:
-    """Hash the data and every setting that changes numbers; how long to train does not."""
+    """Hash the data and every setting that changes numbers; how long to train does not.
+
+    Settings that say "as ever" stay out, so that checkpoints from before they came still fit.
+    """
     free = {"epochs", "patience", "threads", "memory_limit_mb", "checkpoint_interval", "committee"}
+    if settings.descriptor_selection is Selection.NONE:
+        free |= {"descriptor_selection", "descriptor_count", "correlation_limit"}
     chosen = {k: v for k, v in to_jsonable(settings).items() if k not in free}
     return hashlib.sha256((sha + json.dumps(chosen, sort_keys=True)).encode()).hexdigest()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from mlmd.data import silicon_frames
 from mlmd.documents import frame_to_document
 from mlmd.errors import InvalidInput
 from mlmd.external.gathering import gather_vasp
+from mlmd.external.pipeline import digest
 from mlmd.formats import read_frames, write_frames
 from mlmd.frame import Frame
 from mlmd.hdnnp.evaluator import Evaluator
@@ -298,3 +300,34 @@ def test_a_step_through_a_batch_system_waits_and_is_resumed(
     assert report.done
     assert report.queue_id == "4711"
     assert calls(tmp_path / "run") == ["nnp-scaling", "nnp-train"]
+
+
+def test_functions_are_thinned_out_as_by_our_own_engine(frames, tmp_path) -> None:
+    few = N2p2(frames, tmp_path / "few", **QUIET)
+    every = N2p2(frames, tmp_path / "every", **QUIET, descriptor_selection="none")
+    nine = N2p2(frames, tmp_path / "nine", **QUIET, descriptor_count=9)
+    counts = [{e: len(f) for e, f in each.data.functions.items()} for each in (few, every, nine)]
+    assert all(9 < counts[0][e] < counts[1][e] for e in counts[1])
+    assert set(counts[2].values()) == {9}
+    assert few.data.pruning is not None
+    assert few.data.pruning.functions == few.data.functions
+    assert every.data.pruning is None
+    few.write_nn()
+    lines = (tmp_path / "few" / "input.nn").read_text().splitlines()
+    written = [line for line in lines if line.startswith("symfunction_short")]
+    assert len(written) == sum(counts[0].values())
+
+
+def test_a_folder_from_before_functions_were_thinned_out_stays(frames, tmp_path) -> None:
+    before = N2p2(frames, tmp_path, **QUIET, descriptor_selection="none")
+    before.write_nn()
+    state = tmp_path / "n2p2-steps.json"
+    noted = json.loads(state.read_text())
+    words = repr(before.settings)
+    for name in ("descriptor_selection", "descriptor_count", "correlation_limit"):
+        words = re.sub(rf"{name}=(<[^>]*>|[^,]*), ", "", words)
+    noted["write_nn"]["key"] = digest(words, before.data.sha256)
+    state.write_text(json.dumps(noted))
+
+    assert not N2p2(frames, tmp_path, **QUIET).write_nn().done
+    assert N2p2(frames, tmp_path, **QUIET, descriptor_count=9).write_nn().done

@@ -17,11 +17,19 @@ SETS = {
     "two elements": lambda: crystal(["Si", "O"], 12),
     "one stoichiometry": lambda: molecules(10),
     "three elements": lambda: crystal(["Li", "O", "Ti"], 8),
+    "five elements": lambda: crystal(["C", "N", "Na", "S", "Fe"], 5),
     "six elements": lambda: crystal(["H", "C", "N", "O", "Si", "Fe"], 4),
     "heavy element": lambda: crystal(["U"], 6, size=3.6),
     "single frame": lambda: crystal(["Si"], 1),
     "two frames": lambda: crystal(["Cu"], 2),
     "five frames": lambda: crystal(["Cu"], 5),
+    "hydrogen alone": lambda: [
+        *crystal(["H"], 6, size=2.0),
+        *(
+            label("HH", [[0, 0, 0], [d, 0, 0]], np.zeros((3, 3)), False)
+            for d in (1.8, 2.0, 2.2, 3.0)
+        ),
+    ],
     "isolated atoms only": lambda: [label(["Ar"], [[0, 0, 0]], np.zeros((3, 3)), False)] * 3,
     "isolated atom among crystals": lambda: (
         [*crystal(["Si"], 6), label(["Si"], [[0, 0, 0]], np.zeros((3, 3)), False)]
