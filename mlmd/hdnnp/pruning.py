@@ -138,7 +138,7 @@ def prune(
     frames: Sequence[Frame],
     selection: Selection | str = Selection.CUR,
     count: int | None = None,
-    correlation_limit: float = 0.998,
+    correlation_limit: float = 0.999,
     threads: int = 1,
     atoms: int = SAMPLE_ATOMS,
 ) -> Pruning:

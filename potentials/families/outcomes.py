@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from mlmd.hdnnp.automatic import automatic_functions, function_lines
+from mlmd.hdnnp.pruning import Reason
+from mlmd.hdnnp.pruning_record import read_pruning
 from mlmd.hdnnp.training import GroupErrors, TrainingSettings
 from mlmd.hdnnp.training.screening import Exclusion
 
@@ -61,6 +63,10 @@ class Trained(Protocol):
     def versions(self) -> Mapping[str, str]:
         """Of the programs."""
 
+    @property
+    def pruning(self) -> Mapping[str, Any] | None:
+        """Which automatic functions were kept and dropped; None where all were kept."""
+
 
 def validation_of(result: Trained) -> dict[str, Any]:
     """Return what the card shows (`potentials.cards`); JSON."""
@@ -77,7 +83,23 @@ def validation_of(result: Trained) -> dict[str, Any]:
         "seed": result.settings["seed"],
         "versions": dict(result.versions),
         "frames_checksum": result.data_sha256,
+        "descriptors": descriptors_of(result.pruning),
     }
+
+
+def descriptors_of(record: Mapping[str, Any] | None) -> list[dict[str, Any]]:
+    """Return for each element how many automatic functions were made, kept and dropped; JSON."""
+    if record is None:
+        return []
+    return [
+        {
+            "element": part.element,
+            "offered": part.offered,
+            "kept": len(part.kept),
+            **{reason.value: part.count(reason) for reason in Reason},
+        }
+        for part in read_pruning(record, "result").elements
+    ]
 
 
 def grouped(errors: Iterable[GroupErrors]) -> list[dict[str, Any]]:

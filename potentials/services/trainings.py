@@ -162,6 +162,7 @@ def training_accept(*, training: Training, folder: Path) -> Potential:
         "energy_rmse": outcome.energy_rmse,
         "force_rmse": outcome.force_rmse,
         "warnings": list(outcome.warnings),
+        "descriptors": outcome.validation.get("descriptors", []),
     }
     training.save(update_fields=["result", "modified_at"])
     return potential_create_from_training(training=training, outcome=outcome)

@@ -123,6 +123,7 @@ def training(request: HttpRequest, public_id: UUID) -> HttpResponse:
         "has_result": Potential.objects.filter(training=row).exists(),
         **run_context(request, row),
         "warnings": row.result.get("warnings", []),
+        "descriptors": row.result.get("descriptors", []),
         "settings_rows": settings_rows(FAMILIES[row.family].settings, row.settings),
         "provenance_rows": _provenance(row),
         "downloads": _downloads(row),

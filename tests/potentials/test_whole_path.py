@@ -93,6 +93,24 @@ def test_a_training_becomes_a_potential_with_its_provenance(owner, lab, cluster,
     assert labels == {"rattled"}
 
 
+def test_what_became_of_the_automatic_functions_is_told(owner, lab, cluster, finish, sign_in):
+    training = start_training(owner, lab, cluster, make_version(owner, lab))
+    assert finish(training.job).state == State.DONE
+    training.refresh_from_db()
+    potential = Potential.objects.get(training=training)
+    (row,) = training.result["descriptors"]
+    assert row["element"] == "Si"
+    assert row["offered"] == 5 == row["kept"] + row["constant"] + row["doubled"] + row["told"]
+    assert potential.validation["descriptors"] == [row]
+    client = sign_in(owner)
+    for page in (f"/train/{training.public_id}/", f"/potentials/{potential.public_id}/"):
+        words = client.get(page).content.decode()
+        assert "Symmetry functions that were chosen" in words
+        assert f'data-label="Kept">{row["kept"]}<' in words
+    answer = client.get(f"/api/v1/trainings/{training.public_id}/").json()
+    assert answer["result"]["descriptors"] == [row]
+
+
 def test_the_download_holds_the_potential_that_was_trained(owner, lab, cluster, finish, tmp_path):
     training = start_training(owner, lab, cluster, make_version(owner, lab))
     job = finish(training.job)

@@ -19,6 +19,7 @@ from mlmd.neighbors import neighbor_list
 
 FEW_FRAMES = 20
 FEW_ATOMS_OF_ELEMENT = 50
+FEW_FRAMES_OF_ELEMENT = 5
 # Neighbours are looked for up to so many sums of covalent radii; bohr taken for Å gives 1.9.
 SEARCH = 2.2
 
@@ -79,12 +80,13 @@ def survey(frames: Sequence[Frame], settings: TrainingSettings) -> Survey:
     kept, exclusions, nearest = [], [], []
     for index, frame in enumerate(frames):
         reason, nearness = _refuse(frame, settings)
+        if nearness is not None:
+            # Those that are left out for it, too: positions in nm are all too close.
+            nearest.append(nearness)
         if reason:
             exclusions.append(Exclusion(index, group_of(frame), reason))
             continue
         kept.append(index)
-        if nearness is not None:
-            nearest.append(nearness)
     used = [frames[index] for index in kept]
     elements = sort_elements({symbol for frame in used for symbol in elements_of(frame.numbers)})
     components = sum(frame.forces.size for frame in used if frame.forces is not None)
@@ -111,11 +113,12 @@ def require_usable(found: Survey, total: int) -> None:
         raise InvalidInput("training data", "no frames", "at least one frame with an energy")
     reasons = Counter(exclusion.reason.split(":")[0] for exclusion in found.exclusions)
     words = "; ".join(f"{count} × {reason}" for reason, count in reasons.most_common(4))
+    units = [notice.text for notice in found.notices if notice.code == "units"]
     raise InvalidInput(
         "training data",
         f"none of {total} frames can be used ({words})",
         "at least one frame with an energy or forces",
-        "Choose other data, or widen the limits in the expert settings.",
+        *(units or ["Choose other data, or widen the limits in the expert settings."]),
     )
 
 
@@ -199,9 +202,11 @@ def _about_size(
             Notice("no-validation", "Too few frames to hold any out: the errors are of training.")
         )
     counts: Counter[str] = Counter()
+    appearances: Counter[str] = Counter()
     for frame in used:
         for z, count in zip(*np.unique(frame.numbers, return_counts=True), strict=True):
             counts[chemical_symbols[z]] += int(count)
+            appearances[chemical_symbols[z]] += 1
     notices += [
         Notice(
             "few-atoms",
@@ -210,6 +215,16 @@ def _about_size(
         )
         for element in elements
         if counts[element] < FEW_ATOMS_OF_ELEMENT
+    ]
+    notices += [
+        Notice(
+            "few-frames-of-element",
+            f"{element} is in {appearances[element]} of {len(used)} frames only: its network learns "
+            "from many atoms, but few surroundings. Compute more frames with it.",
+        )
+        for element in elements
+        if appearances[element] < FEW_FRAMES_OF_ELEMENT <= len(used)
+        and counts[element] >= FEW_ATOMS_OF_ELEMENT
     ]
     present = _numbers(used)
     compositions = np.array([[(f.numbers == z).sum() for z in present] for f in used])

@@ -140,7 +140,7 @@ class TrainingSettings:
         ),
     )  # fmt: skip
     correlation_limit: float = field(
-        default=0.998,
+        default=0.999,
         metadata=_about(
             "Limit of correlation",
             "Two functions that correlate more say the same; of cur: the part of every "

@@ -27,6 +27,7 @@ from mlmd.hdnnp.training import (
 )
 from mlmd.hdnnp.training.baseline import atom_energies, network_energy_unit
 from mlmd.hdnnp.training.estimate import flop_rate, function_count
+from mlmd.hdnnp.training.screening import require_usable
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.runs import to_jsonable
 from tests.mlmd.training.materials import CUBE, crystal, label, mixture, molecules
@@ -148,12 +149,18 @@ def test_left_out_frames_say_why():
     assert set(survey(frames, wide).kept) == {*range(25), 26, 27, 28}
 
 
+def _large(symbol):
+    sites = np.array(list(np.ndindex(4, 4, 4)), float)
+    return label([symbol] * 64, 2.7 * sites, 4 * 2.7 * CUBE)
+
+
 @pytest.mark.parametrize(
     ("frames", "code"),
     [
         (crystal(["Si"], 4), "few-frames"),
         (crystal(["Si"], 2), "no-validation"),
         (crystal(["Si", "Ge"], 1) + crystal(["Si"], 30), "few-atoms"),
+        ([*crystal(["Si"], 30), _large("Ge")], "few-frames-of-element"),
         (mixture(), "mixed-theory"),
         (molecules(30), "one-composition"),
         ([replace(f, forces=None) for f in crystal(["Si"], 30)], "no-forces"),
@@ -170,6 +177,14 @@ def test_left_out_frames_say_why():
 def test_what_a_user_should_know_is_said(frames, code):
     settings = TrainingSettings(shortest_distance=0.2, largest_force=1e6)
     assert code in {notice.code for notice in survey(frames, settings).notices}
+
+
+def test_positions_in_nm_are_too_close_and_it_is_said_why():
+    frames = [replace(f, positions=f.positions / 10, cell=f.cell / 10) for f in crystal(["Si"], 3)]
+    found = survey(frames, TrainingSettings())
+    assert "units" in {notice.code for notice in found.notices}
+    with pytest.raises(InvalidInput, match=r"atoms too close.*may be in nm"):
+        require_usable(found, 3)
 
 
 def test_a_good_set_raises_no_notice():
