@@ -15,12 +15,12 @@ from jobs.states import State
 from labs.templatetags.mlmd_tags import bytes_, duration
 from mlmd.md import MDSettings
 from potentials.data_facts import DataFacts, data_facts
+from potentials.data_warnings import data_warnings, unit_warnings
 from potentials.engines import Engine
 from potentials.families import CATALOG, Family
 from potentials.models import Potential, Simulation
 
 START_UP = 6.0  # s until a process has imported and compiled what it needs
-FEW_FRAMES = 50
 LIGHT_ELEMENTS_STEP = 0.5  # fs; hydrogen vibrates with a period of about 10 fs
 
 
@@ -78,7 +78,8 @@ def training_plan(
         "time": rounded_duration(seconds),
         "cores": cores,
     }
-    return TrainingPlan(sentence, tuple(_data_warnings(facts)), seconds, facts)
+    warnings = (*data_warnings(facts), *unit_warnings(selection, user))
+    return TrainingPlan(sentence, warnings, seconds, facts)
 
 
 def simulation_plan(
@@ -147,32 +148,6 @@ def rounded_duration(seconds: float) -> str:
     if seconds < 3600:
         return duration(60 * round(seconds / 60))
     return duration(600 * round(seconds / 600))
-
-
-def _data_warnings(facts: DataFacts) -> list[str]:
-    warnings = []
-    if len(facts.levels) > 1:
-        warnings.append(
-            _(
-                "The frames were computed in %(count)s different ways (%(levels)s): their energies "
-                "don't fit together. Choose one way with the filters."
-            )
-            % {"count": len(facts.levels), "levels": "; ".join(facts.levels[:4])}
-        )
-    if 0 < facts.frames < FEW_FRAMES:
-        warnings.append(
-            _(
-                "Only %(count)s frames: the potential will know little beyond them. A first set "
-                "has 150 to 300."
-            )
-            % {"count": facts.frames}
-        )
-    if facts.without_energy:
-        warnings.append(
-            _("%(count)s frames have no energy; they are left out or fitted by forces alone.")
-            % {"count": facts.without_energy}
-        )
-    return warnings
 
 
 def _simulation_warnings(
