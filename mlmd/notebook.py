@@ -17,13 +17,13 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.io import read
 from numpy.typing import NDArray
 
 from mlmd.analysis import RadialDistribution
@@ -36,6 +36,7 @@ from mlmd.hdnnp.training import Effort, TrainingResult, TrainingSpec, automatic_
 from mlmd.launch import Resources
 from mlmd.md import Ensemble, MDResult, MDSettings, MDSpec, RunStatus, Stage, StageKind
 from mlmd.md import launching as dynamics
+from mlmd.md.candidates import CANDIDATES_FILE
 from mlmd.md.results import RESULT_FILE, SPEC_FILE, TRAJECTORY_FILE, collect
 from mlmd.md.settings import settings_from_mapping
 from mlmd.md.thermo import read_thermo
@@ -62,6 +63,11 @@ class Dynamics:
     def trajectory(self) -> TrajectoryReader:
         """Open the trajectory; frames have positions in Å."""
         return TrajectoryReader(self.folder / TRAJECTORY_FILE)
+
+    def candidates(self) -> list[Atoms]:
+        """Return the frames that were put aside to be computed and trained on."""
+        path = self.folder / CANDIDATES_FILE
+        return list(read(path, ":", format="extxyz")) if path.is_file() else []
 
     def radial_distribution(
         self, frames: FrameRange | None = None, r_max: float = 10.0, bins: int = 400
@@ -152,6 +158,7 @@ def simulate(
     folder: Path | str,
     *stages: Stage,
     threads: int = 2,
+    committee: Path | str | None = None,
     **settings: Any,
 ) -> Dynamics:
     """Run molecular dynamics with our own engine.
@@ -162,6 +169,7 @@ def simulate(
         folder: of the run.
         *stages: one after another; `hold` and `ramp` make them.
         threads: processor cores to use.
+        committee: folder of a committee's training, whose disagreement is watched.
         **settings: of `mlmd.md.MDSettings`, by name.
 
     Raises:
@@ -170,7 +178,8 @@ def simulate(
         Stopped: it was asked to stop; the same call goes on.
     """
     chosen = MDSettings(stages=tuple(stages) or (Stage(),), **settings)
-    spec = MDSpec(chosen, atoms, str(potential), Resources(threads=threads))
+    watched = None if committee is None else str(committee)
+    spec = MDSpec(chosen, atoms, str(potential), Resources(threads=threads), watched)
     place = _prepared(Path(folder), lambda new: dynamics.prepare(spec, new), _run_settings)
     if (place / RESULT_FILE).is_file() and collect(place).status is RunStatus.FINISHED:
         return Dynamics(place, collect(place))
@@ -248,5 +257,4 @@ def _same_spec(one: Path, other: Path, read_settings: Callable[[dict[str, Any]],
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    found = chain.from_iterable([folder.glob("*"), folder.glob("*/*")])
-    return (path.relative_to(folder) for path in found if path.is_file())
+    return (path.relative_to(folder) for path in folder.rglob("*") if path.is_file())

@@ -86,9 +86,9 @@ def _level_lines(found: Candidates, largest: Any) -> list[tuple[str, float]]:
     """Return the levels; the upper one only where it would not squeeze the curves flat."""
     if found.levels is None:
         return []
-    lines = [(_("candidates from"), found.levels.lower)]
+    lines = [(_("level: candidates from"), found.levels.lower)]
     if largest.max() > found.levels.upper / 3:
-        lines.append((_("candidates up to"), found.levels.upper))
+        lines.append((_("level: candidates up to"), found.levels.upper))
     return lines
 
 
@@ -113,6 +113,11 @@ def candidate_words(found: Candidates) -> str:
             "Nothing says from which disagreement on a frame is new: set “Candidates from” and "
             "“Candidates up to”."
         )
+    if found.known == found.frames:
+        return _(
+            "The committee agrees on all %(frames)s stored frames to within %(lower)s meV/Å: there "
+            "is nothing new in them."
+        ) % {**numbers, "lower": digits(found.levels.lower, 3)}
     words = _(
         "In %(between)s of %(frames)s stored frames the committee disagrees by %(lower)s to "
         "%(upper)s meV/Å on some atom: new to it, and still sound. %(chosen)s of them are put aside."

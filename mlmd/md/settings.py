@@ -92,7 +92,7 @@ class MDSettings(MotionSettings):
         metadata={
             "label": "Watch the committee's disagreement",
             "help": "Where several potentials were trained together: ask all of them about each "
-            "stored frame.",
+            "stored frame. Four cost 8 % more with a frame every 50 steps.",
             "expert": True,
         },
     )

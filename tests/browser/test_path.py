@@ -122,7 +122,7 @@ def _simulate(page: Any, site: Site, structure: str) -> None:
     page.reload()
     for name in ("temperature", "rdf"):
         plot_has_curves(page, page.locator(f"figure#{name}, [data-plot*='/{name}']").first)
-    player = page.locator("[data-trajectory]")
+    player = page.locator("[data-trajectory]").last  # candidates have a player, too
     player.scroll_into_view_if_needed()
     expect(player.get_by_role("button", name="Play")).to_be_visible(timeout=30_000)
     player.get_by_role("button", name="One frame on").click()

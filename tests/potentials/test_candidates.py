@@ -21,7 +21,7 @@ from labs.exceptions import Refused
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.committee import load_members
 from mlmd.hdnnp.files import save_potential
-from mlmd.md.candidates import levels_of
+from mlmd.md.candidates import Candidates, Levels, Measure, levels_of
 from potentials.committees import (
     ARCHIVE,
     committee_archive,
@@ -29,6 +29,8 @@ from potentials.committees import (
     committee_of,
     own_files,
 )
+from potentials.disagreement import candidate_words
+from potentials.engines import OWN
 from potentials.models import Potential
 from potentials.services.candidates import candidates_save
 from potentials.services.potentials import store_files
@@ -211,6 +213,25 @@ def test_a_limit_stops_the_run_and_leaves_its_candidates(
     assert "the committee disagrees by" in page
     assert "Compute these with DFT" in page
     assert candidates_save(simulation=row, actor=owner).size >= 1
+
+
+def test_what_is_said_of_other_outcomes():
+    levels = Levels(10.0, 50.0)
+    agreed = Candidates(Measure.FORCE_SPREAD, levels, 9, 9, 0, 0, ())
+    assert candidate_words(agreed).startswith(
+        "The committee agrees on all 9 stored frames to within"
+    )
+    far = Candidates(Measure.FORCE_SPREAD, levels, 9, 1, 0, 8, ())
+    assert "8 lie beyond" in candidate_words(far)
+    unknown = Candidates(Measure.FORCE_SPREAD, None, 9, 9, 0, 0, ())
+    assert "Candidates from" in candidate_words(unknown)
+    outside = Candidates(Measure.OUTSIDE, None, 9, 2, 7, 0, ())
+    assert candidate_words(outside).startswith("7 of 9 stored frames have atoms outside")
+
+
+def test_a_further_attempt_takes_the_tables_along():
+    wanted = {"disagreement.csv", "outside.csv", "candidates.json", "candidates.extxyz"}
+    assert wanted <= set(OWN.checkpoint)
 
 
 def test_a_limit_needs_a_committee(owner, lab, cluster, potential, crystal):

@@ -37,6 +37,7 @@ from mlmd.md.committee import read_disagreement
 from mlmd.md.forces import EXTRAPOLATION, PotentialForces
 from mlmd.md.launching import run_directory
 from mlmd.md.settings import check_settings
+from mlmd.notebook import hold, simulate
 from mlmd.trajectory import TrajectoryReader
 from tests.mlmd.md.providers import soft_potential
 from tests.mlmd.md.test_committee import scaled
@@ -199,6 +200,17 @@ def test_without_a_committee_extrapolating_frames_are_put_aside(tmp_path, silico
     assert found.measure is Measure.OUTSIDE
     assert found.between == 21
     assert result.candidates == len(ase.io.read(tmp_path / CANDIDATES_FILE, ":")) == 5
+
+
+def test_from_python_in_one_call(tmp_path, silicon, training):
+    values = {"candidate_lower": 1e-6, "candidate_upper": 1e6, "trajectory_every": 2}
+    potential = training / "potential-1"
+    alone = simulate(potential, silicon, tmp_path / "alone", hold(300, 10), threads=1)
+    assert alone.candidates() == []
+    run = simulate(
+        potential, silicon, tmp_path / "run", hold(300, 10), committee=training, threads=1, **values
+    )
+    assert len(run.candidates()) == run.result.candidates > 1
 
 
 def test_how_far_a_frame_is_outside():
