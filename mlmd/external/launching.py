@@ -10,6 +10,7 @@ from mlmd.elements import SYMBOLS
 from mlmd.frame import Frame
 from mlmd.hdnnp.automatic import automatic_functions
 from mlmd.hdnnp.training import TrainingSettings
+from mlmd.hdnnp.training.estimate import kept_count
 from mlmd.launch import Resources
 
 # A run that takes longer than estimated must not be cut off.
@@ -62,4 +63,4 @@ def functions_per_element(settings: TrainingSettings, elements: int) -> float:
         settings.widths,
         settings.zetas,
     )
-    return len(functions[names[0]])
+    return kept_count(settings, len(functions[names[0]]))

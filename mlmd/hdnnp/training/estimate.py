@@ -16,6 +16,7 @@ import numpy as np
 from scipy.linalg import blas
 from threadpoolctl import threadpool_limits
 
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training.settings import OptimiserName, TrainingSettings
 
 SECONDS_PER_TERM = 5e-9
@@ -25,6 +26,8 @@ START_SECONDS = 4.0
 UPDATE_SECONDS = 1.2e-3
 # Of the force components that may be drawn, so many have an error above their frame's mean.
 DRAWN = 0.65
+# Of the automatic functions, so many are kept on silicon, water and Cu2S.
+KEPT = 0.8
 # Derivatives of a frame are worked out again so often in an epoch, errors of the learning curve
 # included.
 AGAIN = 1.25
@@ -46,8 +49,8 @@ def estimate_seconds(
         elements: number of elements.
         cores: cores that may be used.
     """
-    functions = function_count(settings, elements)
-    weights = _weights(settings, elements)
+    functions = kept_count(settings, function_count(settings, elements))
+    weights = _weights(settings, functions, elements)
     block = min(weights, settings.largest_block)
     rows = DRAWN * settings.forces_per_update + settings.frames_per_update
     if settings.stress_weight > 0.0:
@@ -103,8 +106,9 @@ def estimate_memory_mb(
 ) -> int:
     """Return the memory to ask a scheduler for, MB."""
     pairs = min(atoms_total / max(frames_count, 1), TYPICAL_NEIGHBORS)
-    gradients = atoms_total * pairs * 3 * function_count(settings, elements) * 4.0 / 1e6
-    weights = _weights(settings, elements)
+    functions = function_count(settings, elements)
+    gradients = atoms_total * pairs * 3 * functions * 4.0 / 1e6
+    weights = _weights(settings, functions, elements)
     covariance = 8.0 * weights * min(weights, settings.largest_block) / 1e6
     # A member keeps its own; writing a checkpoint takes two copies of one.
     members = (settings.committee + 2) * covariance
@@ -121,7 +125,17 @@ def function_count(settings: TrainingSettings, elements: int) -> int:
     return settings.radial_functions * elements + pairs * angular
 
 
-def _weights(settings: TrainingSettings, elements: int) -> int:
-    nodes = (function_count(settings, elements), *settings.layers, 1)
+def kept_count(settings: TrainingSettings, offered: int) -> int:
+    """Return about how many of an element's automatic functions will be kept."""
+    if settings.symmetry_functions.strip() or settings.descriptor_selection is Selection.NONE:
+        return offered
+    most = offered
+    if settings.descriptor_selection is not Selection.CORRELATION:
+        most = min(offered, settings.descriptor_count or offered)
+    return max(1, min(most, round(KEPT * offered)))
+
+
+def _weights(settings: TrainingSettings, functions: int, elements: int) -> int:
+    nodes = (functions, *settings.layers, 1)
     network = sum((a + 1) * b for a, b in pairwise(nodes))
     return network * max(elements, 1)

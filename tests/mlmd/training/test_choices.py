@@ -14,6 +14,7 @@ from mlmd.hdnnp.automatic import (
     informative,
     parse_function_lines,
 )
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training import (
     Effort,
     OptimiserName,
@@ -240,8 +241,13 @@ def test_warming_leaves_nothing_of_training_to_compile():
 def test_estimates_know_the_work():
     filtered = TrainingSettings()
     assert flop_rate() > 1e8
-    plain = estimate_seconds(replace(filtered, stress_weight=0.0), 200, 1600, 1, 1)
+    plain_settings = replace(filtered, stress_weight=0.0)
+    plain = estimate_seconds(plain_settings, 200, 1600, 1, 1)
     assert plain < estimate_seconds(filtered, 200, 1600, 1, 1)
+    few = replace(filtered, stress_weight=0.0, descriptor_count=9)
+    every = replace(filtered, stress_weight=0.0, descriptor_selection=Selection.NONE)
+    times = [estimate_seconds(each, 200, 1600, 2, 1) for each in (few, plain_settings, every)]
+    assert times == sorted(times)
     adam = replace(filtered, optimiser=OptimiserName.ADAM)
     assert estimate_seconds(adam, 200, 1600, 1, 1) < plain
     four = estimate_seconds(replace(filtered, committee=4), 200, 1600, 1, 1)
