@@ -18,6 +18,7 @@ from datasets.selectors import state_splits, versions_visible_to
 from datasets.splits import Part
 from jobs.files import job_folder
 from labs.templatetags.mlmd_tags import digits
+from mlmd.hdnnp.repulsion import ZBL, Repulsion, read_repulsion
 from mlmd.lammps import PAIR_FILE
 from potentials.archives import deterministic_zip
 from potentials.families import CATALOG, Card, Facts
@@ -80,6 +81,7 @@ def card_of(potential: Potential, address: str) -> Card:
         citation=" ".join(potential.citation.split()),
         source=source_address(potential.source),
         lines=_own_lines(potential),
+        repulsion=_repulsion(potential),
     )
 
 
@@ -89,6 +91,19 @@ def _own_lines(potential: Potential) -> str:
         return ""
     found = potential.files.filter(name=PAIR_FILE).first()
     return bytes(found.content).decode() if found else ""
+
+
+def _repulsion(potential: Potential) -> Repulsion | None:
+    found = potential.files.filter(name=ZBL).first()
+    return read_repulsion(bytes(found.content)) if found else None
+
+
+def _repulsion_rows(potential: Potential) -> list[dict[str, Any]]:
+    found = _repulsion(potential)
+    if found is None:
+        return []
+    words = _("below %(reach)s Å and less") % {"reach": digits(found.reach, 3)}
+    return [{"label": _("Short-range repulsion (ZBL)"), "value": words}]
 
 
 def _split_rows(potential: Potential) -> list[dict[str, Any]]:
@@ -139,6 +154,7 @@ def glance_rows(potential: Potential) -> list[dict[str, Any]]:
             "value": digits(potential.cutoff_radius or None, 3),  # 0: nothing says it
             "unit": "Å",
         },
+        *_repulsion_rows(potential),
         {
             "label": _("Units of the files"),
             "value": _units(potential),

@@ -131,6 +131,8 @@ def why_not_aenet(potential: Potential) -> str:
     """Return what of a potential of n2p2's aenet doesn't have; empty where it has everything."""
     if potential.cutoff_type is not CutoffType.COSINE or potential.cutoff_alpha != 0.0:
         return f"cutoff type {int(potential.cutoff_type)}, α = {potential.cutoff_alpha:g}"
+    if potential.repulsion is not None:
+        return "a short-range repulsion (ZBL)"
     if reason := why_not_functions(potential.functions):
         return reason
     for network in potential.networks.values():

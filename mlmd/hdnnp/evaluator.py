@@ -19,7 +19,9 @@ from mlmd.hdnnp.kernel_atoms import ENERGIES, FORCES, FUNCTIONS, Results, evalua
 from mlmd.hdnnp.kernel_chebyshev import ChebyshevTables
 from mlmd.hdnnp.kernel_lists import add_parts
 from mlmd.hdnnp.kernel_network import NetworkTables, network_tables
+from mlmd.hdnnp.kernel_repulsion import add_repulsion
 from mlmd.hdnnp.potential import Potential
+from mlmd.hdnnp.repulsion import repulsion_tables
 from mlmd.hdnnp.skin_list import SkinList
 from mlmd.hdnnp.tables import FunctionTables, function_tables
 
@@ -46,6 +48,7 @@ class EngineTables(NamedTuple):
     compact: CompactTables | None
     chebyshev: ChebyshevTables | None
     networks: NetworkTables
+    repulsion: FloatArray | None = None  # of `repulsion_tables`, in the networks' energy unit
 
 
 @dataclass(frozen=True)
@@ -233,6 +236,8 @@ class AtomwiseEvaluator:
             for forces in self._parts
         ]
 
+        repulsion = self._tables.repulsion
+
         def work(part: int) -> None:
             evaluate_atoms(
                 self._functions,
@@ -245,6 +250,16 @@ class AtomwiseEvaluator:
                 depth,
                 results[part],
             )
+            if repulsion is not None and depth != FUNCTIONS:
+                add_repulsion(
+                    repulsion,
+                    around,
+                    int(bounds[part]),
+                    int(bounds[part + 1]),
+                    depth == FORCES,
+                    energies,
+                    results[part].forces,
+                )
 
         self._at_once(work, len(results))
         if min(float(r.closest[0]) for r in results) < 1e-12:
@@ -319,11 +334,15 @@ class Evaluator(AtomwiseEvaluator):
         alone = [
             normal.mean_energy + potential.atom_energies.get(e, 0.0) for e in potential.elements
         ]
+        unit = units.ev / normal.conv_energy
+        repulsion = None
+        if potential.repulsion is not None:
+            repulsion = repulsion_tables(potential.repulsion, potential.elements, unit)
         super().__init__(
-            EngineTables(functions, compact, None, network_tables(potential)),
+            EngineTables(functions, compact, None, network_tables(potential), repulsion),
             potential.elements,
             potential.cutoff_radius,
-            units.ev / normal.conv_energy,
+            unit,
             units.ev * np.array(alone),
             threads,
             skin,

@@ -1,7 +1,7 @@
 """Reading and writing a potential's folder: ``input.nn``, ``scaling.data``, ``weights.ZZZ.data``.
 
 These are n2p2's files, which LAMMPS ``pair_style hdnnp`` reads as well. They don't say their
-units, so ours carry a ``units.json`` beside them.
+units, so ours carry a ``units.json`` beside them, and a ``zbl.json`` where nuclei repel each other.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from mlmd.hdnnp.potential import (
     Units,
     sort_functions,
 )
+from mlmd.hdnnp.repulsion import ZBL, Repulsion, read_repulsion, save_repulsion
 from mlmd.hdnnp.settings_file import Line, SettingsFile, read_lines
 from mlmd.hdnnp.symmetry import FUNCTION_KINDS
 
@@ -51,7 +52,8 @@ def load_potential(
     """Read a potential's folder.
 
     Args:
-        directory: holds ``input.nn``, ``scaling.data``, ``weights.ZZZ.data``, maybe ``units.json``.
+        directory: holds ``input.nn``, ``scaling.data``, ``weights.ZZZ.data``, maybe ``units.json`` and
+            ``zbl.json``.
         length_unit: ``"angstrom"`` or ``"bohr"``; overrides ``units.json``.
         energy_unit: ``"ev"``, ``"hartree"`` or ``"rydberg"``; overrides ``units.json``.
 
@@ -94,6 +96,7 @@ def load_potential(
         ),
         normalize_nodes="normalize_nodes" in settings,
         units=_read_units(folder, length_unit, energy_unit),
+        repulsion=_read_repulsion(folder / ZBL),
     )
 
 
@@ -117,6 +120,9 @@ def save_potential(potential: Potential, directory: Path | str) -> None:
         (folder / weights_name(element)).write_text(text, encoding="utf-8")
     units = {"length_unit": potential.units.length, "energy_unit": potential.units.energy}
     (folder / UNITS).write_text(json.dumps(units, indent=1) + "\n", encoding="utf-8")
+    (folder / ZBL).unlink(missing_ok=True)
+    if potential.repulsion is not None:
+        save_repulsion(potential.repulsion, folder)
 
 
 # --- reading -------------------------------------------------------------------------------
@@ -309,6 +315,10 @@ def _read_weights(
         biases.append(numbers[before * after : (before + 1) * after].copy())
         numbers = numbers[(before + 1) * after :]
     return ElementNetwork(tuple(weights), tuple(biases), activations)
+
+
+def _read_repulsion(path: Path) -> Repulsion | None:
+    return read_repulsion(path.read_bytes()) if path.is_file() else None
 
 
 def _read_units(folder: Path, length: str | None, energy: str | None) -> Units:

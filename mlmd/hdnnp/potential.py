@@ -17,6 +17,7 @@ from ase.data import atomic_numbers
 
 from mlmd.errors import InvalidInput
 from mlmd.frame import FloatArray
+from mlmd.hdnnp.repulsion import Repulsion
 from mlmd.units import ENERGY, LENGTH
 
 
@@ -217,6 +218,7 @@ class Potential:
         normalisation: network units against the data's.
         normalize_nodes: every node's sum is divided by the number of nodes before it.
         units: units of the potential's files.
+        repulsion: of nuclei, added to the networks' energy; None for none.
 
     Raises:
         InvalidInput: the parts don't fit together.
@@ -235,6 +237,7 @@ class Potential:
     normalisation: Normalisation = Normalisation()
     normalize_nodes: bool = False
     units: Units = Units()
+    repulsion: Repulsion | None = None
 
     def __post_init__(self) -> None:
         _check_parts(self)
@@ -302,6 +305,23 @@ def _check_parts(potential: Potential) -> None:
                 where, f"scaling of {len(potential.scaling[element].minimum)}", f"{count} rows"
             )
         _check_network(where, potential.networks[element], count)
+    if potential.repulsion is not None:
+        _check_repulsion(potential, potential.repulsion)
+
+
+def _check_repulsion(potential: Potential, repulsion: Repulsion) -> None:
+    strange = {symbol for pair in repulsion.radii for symbol in pair} - set(potential.elements)
+    if strange:
+        raise InvalidInput(
+            "repulsion", f"element {min(strange)!r}", f"one of {' '.join(potential.elements)}"
+        )
+    # Neighbour lists reach as far as the symmetry functions.
+    if repulsion.reach > potential.cutoff_radius:
+        raise InvalidInput(
+            "repulsion",
+            f"an outer radius of {repulsion.reach:g} Å",
+            f"at most the largest cutoff radius, {potential.cutoff_radius:g} Å",
+        )
 
 
 def _check_network(where: str, network: ElementNetwork, inputs: int) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from mlmd.hdnnp.evaluator import AtomwiseEvaluator, EngineTables, Evaluator
@@ -15,6 +17,7 @@ from mlmd.hdnnp.potential import (
     Scaling,
     SymmetryFunction,
 )
+from mlmd.hdnnp.repulsion import automatic_repulsion
 from mlmd.hdnnp.tables import function_tables
 from mlmd.hdnnp.training.warming import compile_training
 
@@ -29,7 +32,7 @@ def compile_all() -> None:
     """
     compile_training()
     exponential = _smallest(SymmetryFunction(2, "H", ("H",), 1.0, 0.0, 0.0, 0.0, _CUTOFF))
-    _evaluate(Evaluator(exponential, threads=1))
+    _evaluate(Evaluator(replace(exponential, repulsion=automatic_repulsion(["H"])), threads=1))
     compact = SymmetryFunction(20, "H", ("H",), 0.0, 0.0, 0.0, 0.0, _CUTOFF, shape="p2")
     _evaluate(Evaluator(_smallest(compact), threads=1))
     _evaluate(_chebyshev(exponential))

@@ -3,7 +3,7 @@
 from mlmd.lammps.engine import LammpsEngine
 from mlmd.lammps.finishing import finish
 from mlmd.lammps.launching import LammpsSpec, prepare
-from mlmd.lammps.pair_styles import PairStyle, aenet_style, hdnnp_style
+from mlmd.lammps.pair_styles import PairStyle, aenet_style, hdnnp_style, with_repulsion
 from mlmd.lammps.pair_text import PAIR_FILE, PairText, read_pair_lines
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "hdnnp_style",
     "prepare",
     "read_pair_lines",
+    "with_repulsion",
 ]

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ase.data import atomic_numbers
+
+from mlmd.hdnnp.repulsion import Repulsion
 from mlmd.units import ENERGY, LENGTH
 
 # LAMMPS compares neighbour distances with the style's cutoff: it has to reach a little further
@@ -63,6 +66,36 @@ def hdnnp_style(
         f"cflength {1.0 / LENGTH[length_unit]:.10g} cfenergy {1.0 / ENERGY[energy_unit]:.10g}"
     )
     return PairStyle(style, _everything, tuple(elements))
+
+
+def with_repulsion(style: PairStyle, repulsion: Repulsion) -> PairStyle:
+    """Return a style with LAMMPS' own ``zbl`` laid over it.
+
+    LAMMPS has one inner and one outer radius in each ``zbl``: there is one of them for every two
+    radii that occur (https://docs.lammps.org/pair_zbl.html, pair_hybrid.html).
+    """
+    radii = sorted(set(repulsion.radii.values()))
+    name = style.style.split()[1]
+    whole = " ".join(
+        ["pair_style hybrid/overlay", *style.style.split()[1:]]
+        + [f"zbl {inner:.10g} {outer:.10g}" for inner, outer in radii]
+    )
+
+    def coefficients(types: Sequence[str]) -> tuple[str, ...]:
+        lines = [
+            " ".join([*line.split()[:3], name, *line.split()[3:]])
+            for line in style.coefficients(types)
+        ]
+        for i, one in enumerate(types, start=1):
+            for j, other in enumerate(types[i - 1 :], start=i):
+                between = repulsion.between(one, other)
+                if between is not None:
+                    number = f" {radii.index(between) + 1}" if len(radii) > 1 else ""
+                    z = f"{atomic_numbers[one]} {atomic_numbers[other]}"
+                    lines.append(f"pair_coeff {i} {j} zbl{number} {z}")
+        return tuple(lines)
+
+    return PairStyle(whole, coefficients, style.elements, style.types)
 
 
 def aenet_style(elements: Sequence[str], files: Sequence[str]) -> PairStyle:

@@ -12,6 +12,7 @@ from django.utils.functional import Promise
 from numpy.typing import NDArray
 
 from mlmd.frame import Frame
+from mlmd.hdnnp.repulsion import Repulsion
 from mlmd.lammps.pair_styles import PairStyle
 from mlmd.launch import Launch
 
@@ -53,6 +54,7 @@ class Card:
         citation: what to cite for it; may be empty.
         source: address that it comes from, where it was made elsewhere; may be empty.
         lines: for LAMMPS, where the potential came with its own; may be empty.
+        repulsion: of nuclei, where its files have one.
     """
 
     name: str
@@ -68,6 +70,7 @@ class Card:
     citation: str = ""
     source: str = ""
     lines: str = ""
+    repulsion: Repulsion | None = None
 
 
 @dataclass(frozen=True)

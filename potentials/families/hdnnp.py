@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from mlmd.hdnnp.files import load_potential
 from mlmd.hdnnp.potential import Potential
+from mlmd.hdnnp.repulsion import ZBL, read_repulsion
 from mlmd.hdnnp.training import (
     COMMITTEE_FILE,
     CURVE_FILE,
@@ -25,7 +26,7 @@ from mlmd.hdnnp.training import (
     preset,
     settings_from,
 )
-from mlmd.lammps import PairStyle, hdnnp_style
+from mlmd.lammps import PairStyle, hdnnp_style, with_repulsion
 from mlmd.launch import Launch
 from potentials.committees import committee_archive
 from potentials.families.base import Curve, Facts, Family, Outcome, TrainingInput
@@ -113,8 +114,9 @@ def _read_curve(folder: Path) -> Curve:
     )
 
 
-def _style(found: Facts, _: Mapping[str, bytes]) -> PairStyle:
-    return hdnnp_style(found.elements, found.cutoff_radius, found.length_unit, found.energy_unit)
+def _style(found: Facts, files: Mapping[str, bytes]) -> PairStyle:
+    style = hdnnp_style(found.elements, found.cutoff_radius, found.length_unit, found.energy_unit)
+    return with_repulsion(style, read_repulsion(files[ZBL])) if ZBL in files else style
 
 
 HDNNP = Family(

@@ -10,14 +10,22 @@ from textwrap import dedent
 
 from ase.data import atomic_masses, atomic_numbers
 
-from mlmd.lammps.pair_styles import hdnnp_style
+from mlmd.lammps.pair_styles import hdnnp_style, with_repulsion
 from potentials.families.base import Card
+
+_ZBL_WORDS = """
+
+The nuclei repel each other at short distances as Ziegler, Biersack and Littmark found; zbl.json has
+the radii. LAMMPS adds it by the lines below, ASE by itself; n2p2's programs don't know it, so what
+they say of atoms that are nearer than the outer radii lacks it."""
 
 
 def pair_lines(card: Card) -> tuple[str, ...]:
     """Return LAMMPS' ``pair_style`` and ``pair_coeff`` for ``units metal``."""
     facts = card.facts
     style = hdnnp_style(facts.elements, facts.cutoff_radius, facts.length_unit, facts.energy_unit)
+    if card.repulsion is not None:
+        style = with_repulsion(style, card.repulsion)
     return style.lines(facts.elements)
 
 
@@ -28,7 +36,7 @@ def companions(card: Card) -> Mapping[str, bytes]:
         pair_lines(card),
         "with the ML-HDNNP package",
         "n2p2 (nnp-predict, nnp-scaling, ...): run in this folder; input.data has to be in the "
-        "units above.",
+        f"units above.{_ZBL_WORDS if card.repulsion is not None else ''}",
     )
 
 
@@ -53,7 +61,6 @@ def example_files(
 
 def _readme(card: Card, lines: tuple[str, ...], package: str, programs: str) -> str:
     facts = card.facts
-    style, coefficients = lines
     errors = "not measured"
     if card.energy_rmse is not None:
         errors = f"energy {card.energy_rmse:.3g} meV/atom"
@@ -76,8 +83,7 @@ Not to be used for  {card.not_for or "nothing was noted; validate it before you 
 {programs}
 
 LAMMPS {package}, units metal (see in.lammps):
-{style}
-{coefficients}
+{chr(10).join(lines)}
 pair_coeff names one element for each atom type of your data file, in the order of the types.
 
 ASE: see ase_example.py. Without the web site: python -m mlmd predict --potential . FILE

@@ -84,7 +84,7 @@ READERS = (
     Reader(
         family="hdnnp",
         program="n2p2",
-        names=re.compile(r"input\.nn|scaling\.data|units\.json|weights\.\d{3}\.data"),
+        names=re.compile(r"input\.nn|scaling\.data|units\.json|zbl\.json|weights\.\d{3}\.data"),
         needed=frozenset({INPUT, SCALING}),
         facts=_network_facts,
         says_units=False,

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +17,14 @@ from ase.build import bulk
 
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import load_potential
+from mlmd.hdnnp.repulsion import automatic_repulsion
 from mlmd.units import BOHR, HARTREE
 from potentials.archives import deterministic_zip
 from potentials.cards import archive_of
 from potentials.families.base import Card, Facts
 from potentials.families.hdnnp_files import pair_lines
-from tests.potentials.factories import make_potential, network
+from potentials.models import PotentialFile
+from tests.potentials.factories import make_potential, network, network_files
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -71,6 +74,29 @@ def test_an_unpacked_potential_gives_the_same_energies_and_forces(owner, lab, tm
     sums = [line.split("  ") for line in (folder / "SHA256SUMS").read_text().splitlines()]
     for digest, name in sums:
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
+
+
+def test_a_repulsion_of_nuclei_goes_along_and_is_said(owner, lab, tmp_path, client):
+    potential = make_potential(owner, lab)
+    repelling = replace(network(), repulsion=automatic_repulsion(["Si"]))
+    content = network_files(repelling)["zbl.json"]
+    PotentialFile.objects.create(
+        potential=potential, name="zbl.json", size=len(content), sha256="0" * 64, content=content
+    )
+    _name, packed = archive_of(potential, "https://example.org/")
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        archive.extractall(tmp_path)
+    (folder,) = tmp_path.iterdir()
+    assert load_potential(folder).repulsion == repelling.repulsion
+    for name in ("README.txt", "in.lammps"):
+        text = (folder / name).read_text()
+        assert 'pair_style hybrid/overlay hdnnp 5.01 dir "." ' in text
+        assert " zbl 0.777 1.554\npair_coeff * * hdnnp Si\npair_coeff 1 1 zbl 14 14\n" in text
+    assert "n2p2's programs don't know it" in (folder / "README.txt").read_text()
+    client.force_login(owner)
+    page = client.get(f"/potentials/{potential.public_id}/").content.decode()
+    assert "Short-range repulsion (ZBL)" in page
+    assert "hybrid/overlay" in page
 
 
 def test_the_ase_example_runs_as_it_is(owner, lab, tmp_path):

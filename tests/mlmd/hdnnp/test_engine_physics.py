@@ -5,6 +5,8 @@ One contract for all families; a new family is one more parameter of the fixture
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from scipy.spatial.transform import Rotation
 from mlmd.aenet.evaluator import AenetEvaluator
 from mlmd.hdnnp.evaluator import AtomwiseEvaluator, Evaluator
 from mlmd.hdnnp.potential import Activation, CutoffType
+from mlmd.hdnnp.repulsion import automatic_repulsion
 
 CASES = settings(
     max_examples=8,
@@ -24,11 +27,15 @@ periodicities = st.tuples(st.booleans(), st.booleans(), st.booleans())
 seeds = st.integers(0, 10_000)
 
 
-@pytest.fixture(scope="session", params=["exponential", "compact", "aenet"])
+@pytest.fixture(scope="session", params=["exponential", "compact", "aenet", "repulsion"])
 def family(request, potential, compact_potential, aenet_potential) -> AtomwiseEvaluator:
     if request.param == "aenet":
         return AenetEvaluator(aenet_potential, threads=1)
-    chosen = {"exponential": potential, "compact": compact_potential}[request.param]
+    # Radii beyond those of bonds, so that pairs of the cells below are within them.
+    repelling = replace(potential, repulsion=automatic_repulsion(potential.elements, 0.7, 1.4))
+    chosen = {"exponential": potential, "compact": compact_potential, "repulsion": repelling}[
+        request.param
+    ]
     return Evaluator(chosen, threads=1)
 
 
