@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import scipy
 from ase.data import atomic_numbers
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from mlmd import __version__
@@ -23,6 +24,7 @@ from mlmd.hdnnp.files import save_potential
 from mlmd.hdnnp.pruning_record import pruning_record
 from mlmd.hdnnp.training.screening import Exclusion, Notice, group_of
 from mlmd.hdnnp.training.setup import Setup
+from mlmd.hdnnp.training.short_range import ShortRange
 from mlmd.hdnnp.training.state import TrainingState
 from mlmd.runs import read_json, to_jsonable, write_bytes_atomic, write_json_atomic
 from mlmd.units import EV_PER_A3_IN_GPA
@@ -169,22 +171,27 @@ def compare(setup: Setup, weights: FloatArray) -> Parity:
     for row, prepared in enumerate(setup.store.visit(range(len(setup.frames)))):
         frame = setup.frames[row]
         prediction = setup.model.predict(weights, [prepared])
+        # On both sides, so that the errors are the networks' and the numbers the whole.
+        short = setup.short_range[row] if setup.short_range else ShortRange.nothing(len(frame))
         base = sum(
             len(part.scaled) * energy
             for part, energy in zip(prepared.elements, setup.conversion.atom_energies, strict=True)
         )
-        references.append(math.nan if frame.energy is None else frame.energy / len(frame))
-        predictions.append((prediction.energies[0] / unit + base) / len(frame))
+        known = math.nan if frame.energy is None else frame.energy + short.energy
+        references.append(known / len(frame))
+        predictions.append((prediction.energies[0] / unit + base + short.energy) / len(frame))
         if frame.forces is not None:
             rows.append(np.full(frame.forces.size, row, np.int32))
             numbers.append(np.repeat(frame.numbers, 3))
-            forces.append(frame.forces.ravel().astype(np.float32))
-            modelled.append((prediction.forces[0] / unit).astype(np.float32))
+            push = short.forces.ravel()
+            forces.append((frame.forces.ravel() + push).astype(np.float32))
+            modelled.append((prediction.forces[0] / unit + push).astype(np.float32))
         if prepared.virial is not None:
             scale = EV_PER_A3_IN_GPA / (unit * setup.volumes[row])
             stress_rows.append(np.full(6, row, np.int32))
-            stresses.append(prepared.virial * scale)
-            pulled.append(prediction.virials[0] * scale)
+            pressed = EV_PER_A3_IN_GPA * full_3x3_to_voigt_6_stress(short.stress)
+            stresses.append(prepared.virial * scale + pressed)
+            pulled.append(prediction.virials[0] * scale + pressed)
     return Parity(
         np.array(setup.survey.kept, np.int64),
         np.array([group_of(frame) for frame in setup.frames], np.str_),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
@@ -10,6 +11,12 @@ from typing import Any
 from mlmd.errors import InvalidInput
 from mlmd.hdnnp.potential import Activation
 from mlmd.hdnnp.pruning import Selection
+from mlmd.hdnnp.repulsion import (
+    INNER_FRACTION,
+    OUTER_FRACTION,
+    Repulsion,
+    automatic_repulsion,
+)
 from mlmd.hdnnp.training.kind_weights import parse_kind_weights
 from mlmd.settings import check
 
@@ -157,6 +164,30 @@ class TrainingSettings:
             expert=True,
         ),
     )
+    repulsion: bool = field(
+        default=False,
+        metadata=_about(
+            "Short-range repulsion (ZBL)",
+            "Nuclei repel each other as Ziegler, Biersack and Littmark found, below the length of "
+            "any bond; the networks learn the rest. Keeps hot and dense runs from falling together.",
+        ),
+    )
+    repulsion_inner: float = field(
+        default=INNER_FRACTION,
+        metadata=_about(
+            "Inner radius of the repulsion",
+            "Below it the repulsion is whole; as a part of the sum of the covalent radii.",
+            expert=True, minimum=0.05, maximum=1.0,
+        ),
+    )  # fmt: skip
+    repulsion_outer: float = field(
+        default=OUTER_FRACTION,
+        metadata=_about(
+            "Outer radius of the repulsion",
+            "Where it ends; as a part of the sum of the covalent radii.",
+            expert=True, minimum=0.1, maximum=1.2,
+        ),
+    )  # fmt: skip
     hidden_nodes: str = field(
         default="20 20",
         metadata=_about("Hidden layers", "Nodes of each hidden layer.", expert=True),
@@ -364,6 +395,12 @@ class TrainingSettings:
             if any(value <= 0 for value in self._numbers(name)):
                 raise InvalidInput(f"training settings: {name}", getattr(self, name), "above 0")
         parse_kind_weights(self.kind_weights)
+        if self.repulsion_inner >= self.repulsion_outer:
+            raise InvalidInput(
+                "training settings: repulsion_inner",
+                f"{self.repulsion_inner:g}",
+                f"less than repulsion_outer, {self.repulsion_outer:g}",
+            )
         if not self.layers:
             raise InvalidInput("training settings: hidden_nodes", "none", "one number per layer")
 
@@ -388,6 +425,12 @@ class TrainingSettings:
                 "up to 6 whole numbers from 1 to 500, for example 20 20",
             )
         return tuple(int(n) for n in numbers)
+
+    def repulsion_between(self, elements: Sequence[str]) -> Repulsion | None:
+        """Return the repulsion between these elements; None where none was asked for."""
+        if not self.repulsion:
+            return None
+        return automatic_repulsion(elements, self.repulsion_inner, self.repulsion_outer)
 
     @property
     def cores(self) -> int:

@@ -36,6 +36,7 @@ from mlmd.hdnnp.training.screening import (
     survey,
 )
 from mlmd.hdnnp.training.settings import OptimiserName, TrainingSettings
+from mlmd.hdnnp.training.short_range import ShortRange
 from mlmd.hdnnp.training.split import hold_out
 from mlmd.hdnnp.training.store import Conversion, FrameStore
 from mlmd.hdnnp.training.weighting import frame_weights, weight_notices
@@ -65,6 +66,8 @@ class Setup:
         data_sha256: of all frames given.
         fingerprint: of all that decides the result; a checkpoint must carry the same.
         pruning: what became of the automatic functions; None where they weren't thinned out.
+        short_range: the repulsion of nuclei in every used frame, whose labels are without it; empty
+            where there is none.
     """
 
     settings: TrainingSettings
@@ -82,6 +85,7 @@ class Setup:
     data_sha256: str
     fingerprint: str
     pruning: Pruning | None
+    short_range: tuple[ShortRange, ...] = ()
 
     @cached_property
     def volumes(self) -> tuple[float, ...]:
@@ -105,6 +109,7 @@ class Setup:
                 zip(self.elements, map(float, self.conversion.atom_energies), strict=True)
             ),
             normalisation=Normalisation(0.0, self.conversion.conv_energy, 1.0),
+            repulsion=self.settings.repulsion_between(self.elements),
         )
 
 
@@ -128,7 +133,9 @@ def set_up(
     report(0.0, "looking at the frames")
     found = survey(frames, settings)
     require_usable(found, len(frames))
-    used = tuple(frames[index] for index in found.kept)
+    used, short_range = _without_repulsion(
+        settings, found.elements, [frames[index] for index in found.kept]
+    )
     training, validation = hold_out(
         used, settings.validation_fraction, settings.seed, settings.split
     )
@@ -164,7 +171,20 @@ def set_up(
     return Setup(
         settings, found, used, training, validation, found.elements, functions, choice.scaling,
         conversion, store, model, (*found.notices, *notices), sha, fingerprint, choice.pruning,
+        short_range,
     )  # fmt: skip
+
+
+def _without_repulsion(
+    settings: TrainingSettings, elements: tuple[str, ...], frames: Sequence[Frame]
+) -> tuple[tuple[Frame, ...], tuple[ShortRange, ...]]:
+    """Return the frames as the networks learn them, and what they don't learn of each."""
+    repulsion = settings.repulsion_between(elements)
+    if repulsion is None:
+        return tuple(frames), ()
+    short_range = tuple(ShortRange.of(frame, repulsion) for frame in frames)
+    pairs = zip(short_range, frames, strict=True)
+    return tuple(part.left_out(frame) for part, frame in pairs), short_range
 
 
 def _conversion(
@@ -211,6 +231,8 @@ def _fingerprint(settings: TrainingSettings, sha: str) -> str:
     Settings that say "as ever" stay out, so that checkpoints from before they came still fit.
     """
     free = {"epochs", "patience", "threads", "memory_limit_mb", "checkpoint_interval", "committee"}
+    if not settings.repulsion:
+        free |= {"repulsion", "repulsion_inner", "repulsion_outer"}
     if settings.descriptor_selection is Selection.NONE:
         free |= {"descriptor_selection", "descriptor_count", "correlation_limit"}
     chosen = {k: v for k, v in to_jsonable(settings).items() if k not in free}

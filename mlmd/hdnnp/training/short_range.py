@@ -50,6 +50,11 @@ class ShortRange:
             stress / volume if volume > 0.0 else np.zeros((3, 3)),
         )
 
+    @classmethod
+    def nothing(cls, atoms: int) -> ShortRange:
+        """Return that of a potential without repulsion."""
+        return cls(0.0, np.zeros((atoms, 3)), np.zeros((3, 3)))
+
     def left_out(self, frame: Frame) -> Frame:
         """Return the frame with labels of what remains."""
         return replace(
