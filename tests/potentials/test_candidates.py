@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from datasets.models import Structure, StructureSet
@@ -22,6 +23,7 @@ from mlmd.errors import InvalidInput
 from mlmd.hdnnp.committee import load_members
 from mlmd.hdnnp.files import save_potential
 from mlmd.md.candidates import Candidates, Levels, Measure, levels_of
+from potentials.cards import archive_of
 from potentials.committees import (
     ARCHIVE,
     committee_archive,
@@ -35,6 +37,7 @@ from potentials.models import Potential
 from potentials.services.candidates import candidates_save
 from potentials.services.potentials import store_files
 from potentials.services.simulations import simulation_start
+from potentials.unpacking import unpack
 from tests.potentials.factories import (
     make_potential,
     make_simulation,
@@ -120,6 +123,14 @@ def test_names_that_lead_elsewhere_are_not_unpacked():
             "potential-1",
             "input.nn",
         ]
+
+
+def test_the_download_with_a_committee_can_be_brought_again(potential):
+    name, content = archive_of(potential, "")
+    assert any(entry.endswith(ARCHIVE) for entry in zipfile.ZipFile(io.BytesIO(content)).namelist())
+    found = unpack([SimpleUploadedFile(name, content)])
+    assert found.files == own_files(potential)
+    assert not found.refused
 
 
 def test_the_loop_closes(run, sign_in, owner, client):
