@@ -58,10 +58,11 @@ class Covariance:
     Args:
         size: number of weights.
         variance: of every weight before the first observation.
+        threads: for products of large matrices.
     """
 
-    def __init__(self, size: int, variance: float) -> None:
-        self.size, self.variance = size, variance
+    def __init__(self, size: int, variance: float, threads: int = 1) -> None:
+        self.size, self.variance, self.threads = size, variance, threads
         self._factors = np.zeros((size, size // 2), order="F")
         self._used = 0
         # Fortran order and the lower triangle only: what BLAS updates in place.
@@ -70,7 +71,7 @@ class Covariance:
     def times(self, rows: FloatArray) -> FloatArray:
         """Return P·rowsᵀ, shape (size, M), of rows (M, size)."""
         if self._matrix is not None:
-            return symmetric_times(self._matrix, rows.T)
+            return symmetric_times(self._matrix, rows.T, self.threads)
         product = np.asfortranarray(self.variance * rows.T)
         if not self._used:
             return product
@@ -95,7 +96,7 @@ class Covariance:
         if self._matrix is None:
             self._matrix = self.matrix()
             self._factors, self._used = np.zeros((self.size, 0), order="F"), 0
-        subtract_square(self._matrix, y)
+        subtract_square(self._matrix, y, self.threads)
 
     def matrix(self) -> FloatArray:
         """Return P, shape (size, size); its upper triangle means nothing."""
@@ -103,7 +104,7 @@ class Covariance:
             return self._matrix
         full = np.zeros((self.size, self.size), order="F")
         full[np.diag_indices(self.size)] = self.variance
-        subtract_square(full, self._factors[:, : self._used])
+        subtract_square(full, self._factors[:, : self._used], self.threads)
         return full
 
     def state(self) -> dict[str, FloatArray]:
@@ -131,13 +132,16 @@ class KalmanFilter:
     Args:
         blocks: (start, end) of weights that are correlated, covering all of them in order.
         settings: rates and their limits.
+        threads: for products of large matrices; they change no number.
     """
 
-    def __init__(self, blocks: tuple[Block, ...], settings: KalmanSettings) -> None:
+    def __init__(
+        self, blocks: tuple[Block, ...], settings: KalmanSettings, threads: int = 1
+    ) -> None:
         self.blocks, self.settings = blocks, settings
         self.rate, self.noise = settings.rate, settings.noise
         self.covariance = [
-            Covariance(end - start, settings.initial_variance) for start, end in blocks
+            Covariance(end - start, settings.initial_variance, threads) for start, end in blocks
         ]
 
     def update(self, weights: FloatArray, jacobian: FloatArray, residuals: FloatArray) -> None:
@@ -165,7 +169,7 @@ class KalmanFilter:
             raise FloatingPointError("the filter's innovation matrix is not positive definite")
         white = blas.dtrsv(factor, residuals, lower=1)
         for (start, end), x, p in zip(self.blocks, gains, self.covariance, strict=True):
-            divide_by_factor(x, factor)
+            divide_by_factor(x, factor, p.threads)
             weights[start:end] += x @ white
             p.subtract(x)
 

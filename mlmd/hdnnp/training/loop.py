@@ -20,7 +20,6 @@ from threadpoolctl import threadpool_limits
 
 from mlmd.hdnnp.training.committee import member_folder
 from mlmd.hdnnp.training.member import Member
-from mlmd.hdnnp.training.settings import OptimiserName
 from mlmd.hdnnp.training.setup import Setup
 from mlmd.hdnnp.training.state import TrainingState
 from mlmd.hdnnp.training.store import Ahead, IntArray, PreparedFrame
@@ -31,8 +30,6 @@ from mlmd.runs import Progress, StopRequest
 CURVE_FRAMES = 400
 # Frames whose errors are worked out at the same time.
 JUDGED_TOGETHER = 8
-# Below this many weights in a block, BLAS threads cost more than they bring.
-THREADED_BLOCK = 1500
 # Frames of earlier batches whose energies are looked at again in an update.
 RECENT_FRAMES = 12
 SETUP_SHARE = 0.05
@@ -70,10 +67,10 @@ class TrainingLoop:
             Stopped: it was asked to stop; the checkpoints are written.
             TrainingFailed: no finite update could be made.
         """
-        with self._workers():
+        # Threads are those of members, frames and parts of large products.
+        with self._workers(), threadpool_limits(1, user_api="blas"):
             while group := self._next_group():
-                with threadpool_limits(self._blas_threads(group), user_api="blas"):
-                    self._epoch(group)
+                self._epoch(group)
         return [member.state for member in self.members]
 
     def _next_group(self) -> list[Member]:
@@ -88,12 +85,6 @@ class TrainingLoop:
         """Return the order of the training frames in an epoch, for all members."""
         generator = np.random.default_rng([self.setup.settings.seed, 2, epoch])
         return generator.permutation(np.array(self.setup.training, np.int64))
-
-    def _blas_threads(self, group: Sequence[Member]) -> int:
-        settings = self.setup.settings
-        size = min(self.setup.model.weight_count, settings.largest_block)
-        alone = len(group) == 1 and settings.optimiser is OptimiserName.KALMAN
-        return settings.cores if alone and size >= THREADED_BLOCK else 1
 
     @contextmanager
     def _workers(self) -> Iterator[None]:

@@ -146,6 +146,8 @@ def _make_filter(
     kalman = KalmanFilter(
         covariance_blocks(model, s.largest_block),
         KalmanSettings(growth=growth, initial_variance=s.initial_variance, noise=1e-4),
+        # Members of a committee have a thread each.
+        threads=s.cores if s.committee == 1 else 1,
     )
     return FilterSteps(model, s, kalman, generator)
 

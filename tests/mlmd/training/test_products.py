@@ -5,7 +5,12 @@ import threading
 import numpy as np
 import pytest
 
-from mlmd.hdnnp.training.products import divide_by_factor, subtract_square, symmetric_times
+from mlmd.hdnnp.training.products import (
+    LARGE,
+    divide_by_factor,
+    subtract_square,
+    symmetric_times,
+)
 
 
 def symmetric(size, seed=0):
@@ -44,6 +49,27 @@ def test_division_by_a_triangle():
     expected = np.linalg.solve(np.tril(factor), columns.T).T
     divide_by_factor(columns, factor)
     np.testing.assert_allclose(columns, expected, rtol=1e-12)
+
+
+def test_large_products_are_the_same_with_any_number_of_threads():
+    generator = np.random.default_rng(4)
+    full = symmetric(LARGE + 37)
+    columns = np.asfortranarray(generator.normal(size=(len(full), 150)))
+    factor = lower(np.tril(generator.normal(size=(150, 150))) + 20.0 * np.eye(150))
+    found = []
+    for threads in (1, 2, 5):
+        matrix, divided = lower(full), columns.copy(order="F")
+        times = symmetric_times(matrix, columns, threads)
+        subtract_square(matrix, columns, threads)
+        divide_by_factor(divided, factor, threads)
+        found.append((times, matrix, divided))
+    for other in found[1:]:
+        for one, same in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, same)
+    times, matrix, divided = found[0]
+    np.testing.assert_allclose(times, full @ columns, atol=1e-9)
+    np.testing.assert_allclose(np.tril(matrix), np.tril(full - columns @ columns.T), atol=1e-9)
+    np.testing.assert_allclose(divided @ np.tril(factor).T, columns, atol=1e-9)
 
 
 def test_rows_where_columns_are_expected_are_refused():

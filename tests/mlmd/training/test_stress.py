@@ -8,6 +8,7 @@ import pytest
 
 from mlmd.hdnnp.evaluator import Evaluator
 from mlmd.hdnnp.files import load_potential
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training import (
     CURVE_FILE,
     PARITY_FILE,
@@ -20,9 +21,11 @@ from mlmd.hdnnp.training.setup import set_up
 from mlmd.units import EV_PER_A3_IN_GPA
 from tests.mlmd.training.materials import crystal, label, molecules
 
+# All of the few functions: thinning them out would make a test of the stress one of the choice.
 SHORT = TrainingSettings(
-    epochs=6, threads=1, hidden_nodes="8 6", angular_widths="0.4", angular_zetas="1 2"
-)
+    epochs=6, threads=1, hidden_nodes="8 6", angular_widths="0.4", angular_zetas="1 2",
+    descriptor_selection=Selection.NONE,
+)  # fmt: skip
 
 
 def stressed(frame):
