@@ -54,6 +54,23 @@ class Description:
     empty: str = ""
 
 
+def about(label: str, help: str, **more: Any) -> dict[str, Any]:
+    """Return a field's metadata."""
+    return {"label": label, "help": help, **more}
+
+
+def numbers_in(text: str, where: str) -> tuple[float, ...]:
+    """Return the numbers of a setting that lists some, with spaces or commas between.
+
+    Raises:
+        InvalidInput: a word isn't a number.
+    """
+    try:
+        return tuple(float(word) for word in text.replace(",", " ").split())
+    except ValueError:
+        raise InvalidInput(where, repr(text), "numbers with spaces between") from None
+
+
 def describe(settings: type | Any) -> tuple[Description, ...]:
     """Return what a settings dataclass says about its simple fields, in order.
 

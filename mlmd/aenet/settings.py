@@ -8,10 +8,10 @@ from enum import StrEnum
 from typing import Any
 
 from mlmd.errors import InvalidInput
-from mlmd.external.settings import about, shared_field
+from mlmd.external.settings import shared_field
 from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training import Effort, SmoothActivation, Split, TrainingSettings
-from mlmd.settings import check, from_mapping
+from mlmd.settings import about, check, from_mapping
 
 _SHARED = (
     "seed", "validation_fraction", "cutoff_radius", "radial_functions", "angular_widths",

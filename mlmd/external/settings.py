@@ -12,8 +12,3 @@ def shared_field(name: str) -> Any:
     """Return the field of our own engine's settings: the same word means the same."""
     ours = TrainingSettings.__dataclass_fields__[name]
     return field(default=ours.default, metadata=ours.metadata)
-
-
-def about(label: str, help: str, **more: Any) -> dict[str, Any]:
-    """Return a field's metadata for `mlmd.settings`."""
-    return {"label": label, "help": help, **more}
