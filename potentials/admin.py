@@ -7,7 +7,14 @@ from typing import Any
 from django.contrib import admin
 from django.http import HttpRequest
 
-from potentials.models import Potential, PotentialFile, Simulation, Training, Validation
+from potentials.models import (
+    Potential,
+    PotentialFile,
+    RefusedUpload,
+    Simulation,
+    Training,
+    Validation,
+)
 
 
 class ReadOnlyAdmin(admin.ModelAdmin):
@@ -77,3 +84,11 @@ class ValidationAdmin(ReadOnlyAdmin):
     list_select_related = ["potential", "job"]
     search_fields = ["potential__name"]
     date_hierarchy = "created_at"
+
+
+@admin.register(RefusedUpload)
+class RefusedUploadAdmin(ReadOnlyAdmin):
+    list_display = ["name", "file_name", "size", "owner", "lab", "modified_at"]
+    list_filter = ["lab"]
+    list_select_related = ["owner", "lab"]
+    exclude = ["content"]

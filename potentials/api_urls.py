@@ -6,12 +6,15 @@ from rest_framework.routers import DefaultRouter
 from potentials.api import PotentialViewSet, SimulationViewSet, TrainingViewSet
 from potentials.comparison_api import PotentialCompareView
 from potentials.imports_api import PotentialImportView
+from potentials.refusals_api import RefusedUploadViewSet
 from potentials.upload_api import PotentialUploadView
 from potentials.validation_api import PotentialSuggestionView, PotentialValidationView
 from potentials.versions_api import PotentialVersionsView
 
 router = DefaultRouter()
 router.include_root_view = False
+# Before those whose id may be any word.
+router.register("potentials/refused", RefusedUploadViewSet, basename="refused-upload")
 router.register("potentials", PotentialViewSet, basename="potential")
 router.register("trainings", TrainingViewSet, basename="training")
 router.register("simulations", SimulationViewSet, basename="simulation")

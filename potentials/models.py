@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from datasets.models import Licence
@@ -125,6 +126,33 @@ class PotentialFile(models.Model):
 
     def __str__(self) -> str:
         return f"{self.potential}: {self.name}"
+
+
+class RefusedUpload(OwnedModel):
+    """Files that somebody sent as a potential and that did not become one, with the reason."""
+
+    name = models.CharField(_("name"), max_length=120, blank=True)
+    file_name = models.CharField(_("file name"), max_length=255)
+    size = models.BigIntegerField(_("size"), default=0)
+    sha256 = models.CharField(_("SHA-256"), max_length=64)
+    # None where they are larger than what is kept.
+    content = models.BinaryField(null=True)
+    values = models.JSONField(default=dict)
+    reason = models.TextField(_("reason"))
+    verdicts = models.JSONField(default=list)
+
+    class Meta(OwnedModel.Meta):
+        abstract = False
+        ordering = ["-modified_at", "-pk"]
+        verbose_name = _("refused upload")
+        verbose_name_plural = _("refused uploads")
+        indexes = [models.Index(fields=["lab", "-modified_at"], name="refused_newest")]
+
+    def __str__(self) -> str:
+        return self.name or self.file_name
+
+    def get_absolute_url(self) -> str:
+        return reverse("potentials:refused-upload", args=[self.public_id])
 
 
 class Validation(models.Model):

@@ -8,7 +8,7 @@ from typing import Any
 from django.db.models import F, Q, QuerySet, Sum
 
 from labs.models import Lab
-from potentials.models import Potential, PotentialFile, Simulation, Training
+from potentials.models import Potential, PotentialFile, RefusedUpload, Simulation, Training
 from potentials.versions import with_version_marks
 
 POTENTIAL_ORDERS = {
@@ -102,7 +102,13 @@ def potentials_filtered(user: Any, wanted: PotentialFilter, order: str = "-creat
     return rows.order_by(F(column).asc(nulls_last=True), "id")
 
 
+def refusals_visible_to(user: Any) -> Any:
+    """Return the refused uploads that a person may see, without their files."""
+    return RefusedUpload.objects.visible_to(user).defer("content", "values", "verdicts")
+
+
 def bytes_of_potentials(lab: Lab) -> int:
-    """Return the bytes of the files of a lab's potentials."""
+    """Return the bytes of the files of a lab's potentials, and of those that were refused."""
     files = PotentialFile.objects.filter(potential__lab=lab)
-    return int(files.aggregate(total=Sum("size"))["total"] or 0)
+    refused = RefusedUpload.objects.filter(lab=lab, content__isnull=False)
+    return sum(int(rows.aggregate(total=Sum("size"))["total"] or 0) for rows in (files, refused))

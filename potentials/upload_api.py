@@ -11,19 +11,28 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from datasets.models import Licence
+from labs.exceptions import Refused
 from labs.models import Visibility
 from labs.selectors import may_create, working_lab
+from mlmd.errors import InvalidInput
+from potentials.models import RefusedUpload
 from potentials.serializers import PotentialSerializer
 from potentials.services.imports import potential_import
+from potentials.services.refusals import refusal_delete
 from potentials.unpacking import Fate
-from potentials.upload_forms import Findings, UploadForm
+from potentials.upload_forms import Findings, UploadForm, refused_form_keep
 
 
 class PotentialUploadSerializer(serializers.Serializer):
     """A potential's files, or an archive of them, and what is known of it."""
 
     files = serializers.ListField(
-        child=serializers.FileField(), help_text="repeated, or one .zip or .tar.gz"
+        child=serializers.FileField(),
+        required=False,
+        help_text="repeated, or one .zip or .tar.gz; not with again",
+    )
+    again = serializers.UUIDField(
+        required=False, help_text="of refused files that are kept: read them once more"
     )
     name = serializers.CharField(max_length=120)
     length_unit = serializers.ChoiceField(
@@ -64,6 +73,9 @@ class PotentialRefusalSerializer(serializers.Serializer):
     detail = serializers.CharField()
     errors = serializers.DictField(child=serializers.ListField(child=serializers.CharField()))
     files = SentFileSerializer(many=True)
+    refused = serializers.UUIDField(
+        allow_null=True, help_text="under which the files are kept; send it as again"
+    )
 
 
 class PotentialUploadView(views.APIView):
@@ -88,16 +100,24 @@ class PotentialUploadView(views.APIView):
         values = request.data.copy()
         values.setdefault("visibility", Visibility.LAB.value)
         form = UploadForm(values, request.FILES, user=request.user)
-        if not form.is_valid():
-            refusal = PotentialRefusalSerializer(_refusal(form))
+        if form.is_valid():
+            try:
+                row, is_new = potential_import(
+                    owner=request.user, lab=lab, potential=form.request()
+                )
+            except (Refused, InvalidInput) as error:
+                form.add_error(None, str(error))
+        if form.errors:
+            refusal = PotentialRefusalSerializer(_refusal(form, refused_form_keep(form, lab)))
             return Response(refusal.data, status=status.HTTP_400_BAD_REQUEST)
-        row, is_new = potential_import(owner=request.user, lab=lab, potential=form.request())
+        if form.earlier is not None:
+            refusal_delete(row=form.earlier, actor=request.user)
         answer = PotentialSerializer(row, context={"request": request})
         code = status.HTTP_201_CREATED if is_new else status.HTTP_200_OK
         return Response(answer.data, status=code)
 
 
-def _refusal(form: UploadForm) -> dict[str, object]:
+def _refusal(form: UploadForm, kept: RefusedUpload | None) -> dict[str, object]:
     errors = {name: [str(text) for text in texts] for name, texts in form.errors.items()}
     words = [f"{name}: {texts[0]}" for name, texts in errors.items()]
     found: Findings | None = form.findings
@@ -108,4 +128,5 @@ def _refusal(form: UploadForm) -> dict[str, object]:
         "detail": " ".join(words),
         "errors": errors,
         "files": found.unpacked.verdicts if is_read else [],
+        "refused": kept and kept.public_id,
     }

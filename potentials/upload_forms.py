@@ -17,15 +17,17 @@ from datasets.models import Licence
 from datasets.selections import Selection
 from datasets.selectors import versions_usable_by
 from labs.exceptions import Refused
-from labs.models import Visibility
+from labs.models import Lab, Visibility
 from mlmd.errors import InvalidInput
 from mlmd.formats.source import safe_name
 from mlmd.lammps import PAIR_FILE, read_pair_lines
 from potentials.choices import VersionField
 from potentials.families.reading import Recognised, recognise
+from potentials.models import RefusedUpload
 from potentials.references import MOST_LETTERS, source_cleaned
 from potentials.services.imports import PotentialFiles
 from potentials.services.potentials import MOST_NAME
+from potentials.services.refusals import refusal_files, refusal_keep
 from potentials.unit_guess import Guess, guess_units
 from potentials.unpacking import Fate, Unpacked, unpack
 
@@ -164,10 +166,15 @@ class UploadForm(forms.Form):
         widget=forms.Textarea({"rows": 2, "data-expert": "true"}),
     )
 
+    again = forms.UUIDField(required=False, widget=forms.HiddenInput())
+
     def __init__(self, *args: Any, user: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self.user = user
         self.findings: Findings | None = None
+        # Files that came with this request, and what an earlier one left.
+        self.sent: list[UploadedFile] = []
+        self.earlier: RefusedUpload | None = None
         self.fields["versions"].queryset = versions_usable_by(user)
 
     def clean_source(self) -> str:
@@ -195,7 +202,10 @@ class UploadForm(forms.Form):
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}
-        sent = [*values.get("files", ()), *values.get("folder", ()), *self._lines_file(values)]
+        self.sent = [*values.get("files", ()), *values.get("folder", ())]
+        self.earlier = self._earlier(values.get("again"))
+        kept = refusal_files(self.earlier) if self.earlier and not self.sent else []
+        sent = [*self.sent, *kept, *self._lines_file(values)]
         if "lammps_lines" in self.errors:
             return values
         if not sent:
@@ -217,6 +227,19 @@ class UploadForm(forms.Form):
         said = ("name", "description", "not_for", "licence", "citation", "source", "visibility")
         return PotentialFiles(files=found.recognised.files, **{name: values[name] for name in said})
 
+    def reasons(self) -> str:
+        """Return why an invalid form is refused, in words."""
+        words = [text for texts in self.errors.values() for text in texts]
+        if self.findings is not None and self.findings.guess is not None:
+            words.append(self.findings.guess.why)
+        return " ".join(str(text) for text in words)
+
+    def _earlier(self, public_id: Any) -> RefusedUpload | None:
+        if public_id is None:
+            return None
+        mine = RefusedUpload.objects.editable_by(self.user)
+        return mine.filter(public_id=public_id).first()
+
     def _frames(self, versions: Any) -> Any:
         """Return the frames of the chosen data, read only when the units have to be guessed."""
         if not versions:
@@ -228,6 +251,23 @@ class UploadForm(forms.Form):
         for name in ("length_unit", "energy_unit"):
             if not self.cleaned_data.get(name):
                 self.add_error(name, words)
+
+
+def refused_form_keep(form: UploadForm, lab: Lab) -> RefusedUpload | None:
+    """Keep the files of a form that is refused; None where it came without any."""
+    if not form.sent and form.earlier is None:
+        return None
+    found = form.findings
+    return refusal_keep(
+        owner=form.user,
+        lab=lab,
+        sent=form.sent,
+        typed=form.data,
+        versions=[version.public_id for version in form.cleaned_data.get("versions") or ()],
+        reason=form.reasons(),
+        verdicts=found.unpacked.verdicts if found and found.unpacked else (),
+        earlier=form.earlier,
+    )
 
 
 def findings(

@@ -6,6 +6,7 @@ from potentials.views import (
     candidates,
     comparisons,
     potentials,
+    refusals,
     simulations,
     trainings,
     uploads,
@@ -17,6 +18,22 @@ urlpatterns = [
     path("potentials/", potentials.potential_list, name="list"),
     path("potentials/upload/", uploads.potential_upload, name="upload"),
     path("potentials/upload/preview/", uploads.potential_upload_preview, name="upload-preview"),
+    path("potentials/upload/refused/", refusals.refused_uploads, name="refused-uploads"),
+    path(
+        "potentials/upload/refused/<uuid:public_id>/",
+        refusals.refused_upload,
+        name="refused-upload",
+    ),
+    path(
+        "potentials/upload/refused/<uuid:public_id>/original/",
+        refusals.refused_upload_original,
+        name="refused-upload-original",
+    ),
+    path(
+        "potentials/upload/refused/<uuid:public_id>/delete/",
+        refusals.refused_upload_delete,
+        name="refused-upload-delete",
+    ),
     path("potentials/compare/", comparisons.comparison, name="compare"),
     path("potentials/compare/table.csv", comparisons.comparison_table, name="compare-csv"),
     path(

@@ -16,6 +16,8 @@ from labs.models import Lab, Role, User, Visibility
 from labs.services.accounts import token_create
 from labs.services.invitations import invitation_create
 from potentials.archives import deterministic_zip
+from potentials.models import RefusedUpload
+from potentials.services.refusals import refusal_keep
 from tests.datasets.factories import make_dft_run, make_pseudo_family, make_structure_set
 from tests.jobs.factories import make_batch, make_far_cluster, make_job
 from tests.labs.factories import make_lab, make_user
@@ -33,7 +35,7 @@ ROLES = ("stranger", "guest", "member", "manager", "owner")
 KINDS = (
     *("structure", "structure-set", "pseudo-family", "dataset", "version", "frame", "upload"),
     *("search", "dft"),
-    *("job", "batch", "training", "potential", "simulation"),
+    *("job", "batch", "training", "potential", "simulation", "refused-upload"),
 )
 
 
@@ -127,7 +129,23 @@ def _make(owner: User, lab: Lab, visibility: str) -> dict[str, Any]:
         "training": training,
         "potential": make_potential(owner, lab, visibility),
         "simulation": simulation,
+        "refused-upload": _refused(owner, lab, visibility),
     }
+
+
+def _refused(owner: User, lab: Lab, visibility: str) -> RefusedUpload:
+    row = refusal_keep(
+        owner=owner,
+        lab=lab,
+        sent=[SimpleUploadedFile(f"{visibility}.nn", visibility.encode())],
+        typed={"name": f"Refused, {visibility}"},
+        versions=[],
+        reason="The potential lacks scaling.data.",
+        verdicts=[],
+    )
+    RefusedUpload.objects.filter(pk=row.pk).update(visibility=visibility)
+    row.refresh_from_db()
+    return row
 
 
 def _upload(owner: User, lab: Lab, visibility: str) -> Upload:
