@@ -94,6 +94,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--epochs", type=int)
     parser.add_argument("--committee", type=int, default=1)
+    parser.add_argument("--selection", type=Selection, choices=list(Selection))
     parser.add_argument("--effort", type=Effort, choices=list(Effort), default=Effort.NORMAL)
     parser.add_argument("--split", type=Split, choices=list(Split), default=Split.STRATIFIED)
     arguments = parser.parse_args()
@@ -107,6 +108,8 @@ def main() -> None:
     )
     if arguments.radial_only:
         settings = replace(settings, angular_widths="")
+    if arguments.selection:
+        settings = replace(settings, descriptor_selection=arguments.selection)
     if arguments.epochs:
         settings = replace(settings, epochs=arguments.epochs)
     atoms, elements = sum(map(len, frames)), {int(z) for f in frames for z in f.numbers}
