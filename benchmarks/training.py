@@ -28,6 +28,7 @@ import numpy as np
 from mlmd.data import silicon_frames
 from mlmd.formats import open_frames
 from mlmd.frame import Frame
+from mlmd.hdnnp.pruning import Selection
 from mlmd.hdnnp.training import (
     CURVE_FILE,
     Effort,
