@@ -53,7 +53,7 @@ def cancel(job: Job, seen: Seen, transport: Transport, scheduler: Scheduler) -> 
         Overtaken: somebody moved the job.
     """
     if seen.record is not None:
-        record = read_exit(seen)
+        record = read_exit(job, seen)
         if record.cause == Cause.STOPPED:
             _cancelled(job, record)
         else:

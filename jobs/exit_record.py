@@ -6,11 +6,14 @@ import datetime
 import json
 import logging
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 from mlmd.runs import EXIT_TIME_LIMIT
 
+OWN_PROGRAM = "mlmd"
 log = logging.getLogger(__name__)
 
 
@@ -52,8 +55,7 @@ def parse_exit(content: bytes) -> ExitRecord:
         record = json.loads(content)
         cause, code = Cause(record["cause"]), int(record["code"])
         return ExitRecord(
-            # A program that ends by itself because its time is over says so.
-            cause=Cause.TIME if (cause, code) == (Cause.FAILED, EXIT_TIME_LIMIT) else cause,
+            cause=cause,
             code=code,
             step=int(record["step"]),
             started=_when(record["started"]),
@@ -63,6 +65,24 @@ def parse_exit(content: bytes) -> ExitRecord:
     except (ValueError, KeyError, TypeError, OverflowError, OSError) as error:
         log.warning("exit record not readable (%s): %r", error, content[:200])
         return ExitRecord(Cause.DAMAGED)
+
+
+def with_own_words(record: ExitRecord, commands: Sequence[Mapping[str, Any]]) -> ExitRecord:
+    """Return the record with what programs of ours say by their exit status.
+
+    They end by themselves, in order, shortly before their time is over, and say so by a status that
+    may mean anything in other programs.
+
+    Args:
+        record: as the script wrote it.
+        commands: of the launch, each with its ``argv``.
+    """
+    if (record.cause, record.code) != (Cause.FAILED, EXIT_TIME_LIMIT):
+        return record
+    if not 0 < record.step <= len(commands):
+        return record
+    argv = commands[record.step - 1].get("argv") or [""]
+    return replace(record, cause=Cause.TIME) if argv[0] == OWN_PROGRAM else record
 
 
 def _when(seconds: float) -> datetime.datetime:

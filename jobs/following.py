@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from jobs import machine
-from jobs.exit_record import Cause, ExitRecord, parse_exit
+from jobs.exit_record import Cause, ExitRecord, parse_exit, with_own_words
 from jobs.files import EXIT_FILE
 from jobs.models import Job
 from jobs.schedulers import QueueEntry, QueueState, Scheduler
@@ -61,7 +61,7 @@ def follow(job: Job, seen: Seen, scheduler: Scheduler) -> None:
         Overtaken: somebody moved the job.
     """
     if seen.record is not None:
-        end(job, read_exit(seen))
+        end(job, read_exit(job, seen))
     elif seen.is_gone(job, scheduler):
         end(job, ExitRecord(Cause.VANISHED))
     elif seen.entry is not None and seen.entry.state != QueueState.ENDED:
@@ -84,12 +84,12 @@ def _by_queue(job: Job, entry: QueueEntry, files: Sequence[RemoteFile]) -> None:
         job.queue_reason = entry.reason
 
 
-def read_exit(seen: Seen) -> ExitRecord:
+def read_exit(job: Job, seen: Seen) -> ExitRecord:
     """Return the exit record of a run that has one.
 
     The files' time stamps are finer than the whole seconds that the shell can write.
     """
-    record = parse_exit(seen.record or b"")
+    record = with_own_words(parse_exit(seen.record or b""), job.launch.get("commands", ()))
     return replace(
         record,
         started=_written(seen.files, CLAIM_FILE) or record.started,

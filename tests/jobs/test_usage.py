@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from jobs import limits, machine, tending
-from jobs.exit_record import parse_exit
+from jobs.exit_record import parse_exit, with_own_words
 from jobs.files import job_folder
 from jobs.limits import limit_set
 from jobs.models import Job, Limit, Usage
@@ -99,17 +99,24 @@ def test_what_the_shell_says_about_times_is_read(times, seconds):
 
 
 @pytest.mark.parametrize(
-    ("cause", "code", "read"),
+    ("cause", "code", "step", "read"),
     [
-        ("failed", 124, "time"),
-        ("failed", 2, "failed"),
-        ("ok", 0, "ok"),
-        ("stopped", 143, "stopped"),
+        ("failed", 124, 2, "time"),
+        # Of a program that isn't ours, a status says nothing of the time.
+        ("failed", 124, 1, "failed"),
+        ("failed", 124, 0, "failed"),
+        ("failed", 124, 3, "failed"),
+        ("failed", 2, 2, "failed"),
+        ("ok", 0, 2, "ok"),
+        ("stopped", 143, 2, "stopped"),
     ],
 )
-def test_a_program_that_ends_because_its_time_is_over_met_its_time_limit(cause, code, read):
-    content = {"code": code, "cause": cause, "step": 1, "started": 1, "ended": 2}
-    assert parse_exit(json.dumps(content).encode()).cause == read
+def test_a_program_of_ours_that_ends_because_its_time_is_over_says_so(cause, code, step, read):
+    content = {"code": code, "cause": cause, "step": step, "started": 1, "ended": 2}
+    record = parse_exit(json.dumps(content).encode())
+    assert record.cause == cause
+    commands = [{"argv": ["pw.x", "-in", "pw.in"]}, {"argv": ["mlmd", "md", "--run-dir", "."]}]
+    assert with_own_words(record, commands).cause == read
 
 
 def test_usage_outlives_the_run(owner, lab, cluster):
