@@ -21,6 +21,7 @@ from mlmd.hdnnp.training import (
     Split,
     TrainingSettings,
     automatic_settings,
+    estimate_memory_mb,
     estimate_seconds,
     preset,
     settings_from,
@@ -252,3 +253,7 @@ def test_estimates_know_the_work():
     assert estimate_seconds(adam, 200, 1600, 1, 1) < plain
     four = estimate_seconds(replace(filtered, committee=4), 200, 1600, 1, 1)
     assert 2 * plain < four < 4.5 * estimate_seconds(filtered, 200, 1600, 1, 1)
+    committee = replace(filtered, committee=4)
+    assert estimate_seconds(committee, 200, 1600, 1, 4) < 0.7 * four
+    small, large = (estimate_memory_mb(each, 200, 1600, 3) for each in (filtered, committee))
+    assert large > small
