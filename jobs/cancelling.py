@@ -1,8 +1,9 @@
-"""CANCELLING → CANCELLED, or ENDED when the run was faster."""
+"""CANCELLING → ENDED, whose files are brought back, or CANCELLED where nothing had begun."""
 
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 from django.utils import timezone
 
@@ -10,6 +11,7 @@ from jobs import machine
 from jobs.clusters import run_folder
 from jobs.exit_record import Cause, ExitRecord
 from jobs.following import Seen, end, read_exit
+from jobs.leases import Lease
 from jobs.models import Job
 from jobs.schedulers import QueueState, Scheduler
 from jobs.states import State
@@ -53,13 +55,12 @@ def cancel(job: Job, seen: Seen, transport: Transport, scheduler: Scheduler) -> 
         Overtaken: somebody moved the job.
     """
     if seen.record is not None:
-        record = read_exit(job, seen)
-        if record.cause == Cause.STOPPED:
-            _cancelled(job, record)
-        else:
-            end(job, record)
+        end(job, read_exit(job, seen))
     elif seen.is_gone(job, scheduler):
-        _cancelled(job)
+        if job.started_at is None:
+            _cancelled(job)
+        else:
+            end(job, ExitRecord(Cause.STOPPED))
     elif seen.entry is None or seen.entry.state == QueueState.ENDED:
         return
     elif job.stop_sent_at is None:
@@ -69,19 +70,39 @@ def cancel(job: Job, seen: Seen, transport: Transport, scheduler: Scheduler) -> 
         transport.run(scheduler.kill_command([job.scheduler_id]))
 
 
-def _cancelled(job: Job, record: ExitRecord | None = None) -> None:
+def _cancelled(job: Job) -> None:
     machine.move(
         job,
         State.CANCELLED,
         reason=_last_reason(job),
         exit_cause=Cause.STOPPED,
         missing_since=None,
-        exit_code=record.code if record else None,
-        ended_at=(record.ended if record else None) or timezone.now(),
+        exit_code=None,
+        ended_at=timezone.now(),
     )
+
+
+def was_asked_for(job: Job) -> bool:
+    """Whether a run that was stopped was stopped because somebody asked for it here."""
+    return job.exit_cause == Cause.STOPPED and _asked(job) is not None
+
+
+def take_note(job: Job, lease: Lease) -> None:
+    """Note that a run was cancelled whose files have arrived.
+
+    Entry state FETCHED; exit state CANCELLED.
+
+    Raises:
+        Overtaken: the lease was lost; nothing was written.
+    """
+    machine.move(job, State.CANCELLED, reason=_last_reason(job), lease=lease.token)
+
+
+def _asked(job: Job) -> Any:
+    return job.moves.filter(target=State.CANCELLING, attempt=job.attempt).last()
 
 
 def _last_reason(job: Job) -> str:
     """Return the words of the person who asked for it."""
-    last = job.moves.filter(target=State.CANCELLING, attempt=job.attempt).last()
+    last = _asked(job)
     return last.reason if last else ""

@@ -11,6 +11,7 @@ from django.db import DatabaseError, transaction
 from django.utils.translation import gettext as _
 
 from jobs import machine
+from jobs.cancelling import take_note, was_asked_for
 from jobs.clusters import run_folder
 from jobs.continuing import checkpoint_files, checkpoint_patterns, fail_and_go_on
 from jobs.endings import goes_on_by_itself
@@ -85,12 +86,16 @@ def _sha256(path: Path) -> str:
 def accept(job: Job, lease: Lease) -> None:
     """Let the owning room create its rows, in the transaction that moves the job to DONE.
 
-    Entry state FETCHED; exit state DONE, or FAILED when the run or its result is no good.
+    Entry state FETCHED; exit state DONE, FAILED when the run or its result is no good, or CANCELLED
+    when somebody had it stopped: its files are there, to look at and to go on from.
 
     Raises:
         DatabaseError: the database could not be used just now; nothing was written.
         Overtaken: the lease was lost; nothing was written.
     """
+    if was_asked_for(job):
+        take_note(job, lease)
+        return
     if job.exit_cause != Cause.OK:
         if _salvaged(job, lease):
             return

@@ -13,7 +13,7 @@ ALLOWED: dict[State, frozenset[State]] = {
     # Back to SUBMITTED: batch systems put a run back into the queue when its node dies.
     S.RUNNING: frozenset({S.SUBMITTED, S.ENDED, S.BLOCKED, S.CANCELLING}),
     S.ENDED: frozenset({S.FETCHED, S.BLOCKED}),
-    S.FETCHED: frozenset({S.DONE, S.FAILED}),
+    S.FETCHED: frozenset({S.DONE, S.FAILED, S.CANCELLED}),
     S.CANCELLING: frozenset({S.CANCELLED, S.ENDED, S.BLOCKED}),
     # A blocked job goes on where it was; only `machine.resume` uses these moves.
     S.BLOCKED: frozenset(

@@ -157,6 +157,10 @@ def test_thermodynamics_and_progress_are_live_and_a_run_can_be_cancelled(
     job_cancel(job=Job.objects.get(pk=run.job_id), actor=owner)
     stopped = finish(run.job)
     assert stopped.state == State.CANCELLED
+    assert "Cancelled by" in stopped.reason
+    # What it had done is there, and it goes on from there.
+    assert (job_folder(stopped) / "trajectory.dump").stat().st_size > 0
+    _go_on(api, run, finish, steps=500)
 
 
 def test_a_run_that_met_its_time_limit_goes_on_from_the_state_that_lammps_saved(
@@ -167,11 +171,18 @@ def test_a_run_that_met_its_time_limit_goes_on_from_the_state_that_lammps_saved(
     stopped = finish(run.job)
     assert stopped.state == State.FAILED
     assert stopped.exit_cause == "time", stopped.log_tail
+    _go_on(api, run, finish, steps=1000)
+
+
+def _go_on(api: APIClient, run: Simulation, finish, steps: int) -> None:
+    """Let a run that stopped do so many steps more, to the end, and look for gaps and doubles."""
+    stopped = Job.objects.get(pk=run.job_id)
     assert (job_folder(stopped) / "state.restart").is_file()
     done = read_log_end(job_folder(stopped), settings_from_mapping(run.settings)).step
     assert done > 0
     # What is left is cut short, so that the test is.
-    settings = {**run.settings, "stages": [{**run.settings["stages"][0], "steps": done + 1000}]}
+    last = -(-(done + steps) // 500) * 500
+    settings = {**run.settings, "stages": [{**run.settings["stages"][0], "steps": last}]}
     Simulation.objects.filter(pk=run.pk).update(settings=settings)
     answer = api.post(f"/api/v1/jobs/{stopped.public_id}/continue/", {}, format="json")
     assert answer.status_code == 200, answer.content
@@ -179,11 +190,11 @@ def test_a_run_that_met_its_time_limit_goes_on_from_the_state_that_lammps_saved(
     job = finish(run.job)
     assert job.state == State.DONE, job.reason + job.log_tail
     run.refresh_from_db()
-    assert run.result["steps"] == done + 1000
-    steps = api.get(f"/api/v1/simulations/{run.public_id}/thermo/")
-    numbers = [int(line.split(b",")[0]) for line in b"".join(steps).splitlines()[1:]]
+    assert run.result["steps"] == last
+    thermo = api.get(f"/api/v1/simulations/{run.public_id}/thermo/")
+    numbers = [int(line.split(b",")[0]) for line in b"".join(thermo).splitlines()[1:]]
     assert numbers == sorted(set(numbers))
-    assert (numbers[0], numbers[-1]) == (0, done + 1000)
+    assert (numbers[0], numbers[-1]) == (0, last)
 
 
 def test_what_lammps_says_when_it_gives_up_is_explained(
