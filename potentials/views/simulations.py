@@ -49,9 +49,7 @@ from potentials.services.simulations import (
 )
 from potentials.simulation_forms import (
     ENSEMBLES,
-    STAGE_KINDS,
     SimulationForm,
-    StageFormSet,
     simulation_initial,
 )
 from potentials.simulation_plots import (
@@ -60,6 +58,7 @@ from potentials.simulation_plots import (
     thermo_response,
     thermo_table,
 )
+from potentials.stage_forms import STAGE_KINDS, StageFormSet
 from potentials.trajectories import TrajectoryRequest, open_trajectory, trajectory_lines
 from potentials.views.common import job_file, live, run_context
 
