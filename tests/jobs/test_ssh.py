@@ -121,7 +121,8 @@ def test_a_transfer_goes_on_where_it_ended(ssh_cluster, tmp_path):
         received = _sent(transport, lambda: transport.get(str(target), tmp_path / "back"))
     assert target.read_bytes() == content == (tmp_path / "back").read_bytes()
     assert sent[0] < 1_300_000
-    assert received[1] < 1_300_000
+    # On a busy machine paramiko asks twice for what its prefetching thread hasn't asked for yet.
+    assert received[1] < 2_300_000
 
 
 def _sent(transport, act) -> tuple[int, int]:
