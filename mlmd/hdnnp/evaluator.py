@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -27,6 +27,7 @@ from mlmd.hdnnp.tables import FunctionTables, function_tables
 
 # A thread isn't worth its start for fewer atoms.
 LEAST_ATOMS_PER_THREAD = 16
+LEAST_ENTRIES_PER_THREAD = 10_000  # of what is only added
 # Extrapolations listed one by one; beyond it they are only counted.
 MOST_LISTED = 10_000
 
@@ -272,8 +273,9 @@ class AtomwiseEvaluator:
         """Return forces on all entries, shape (M, 3), and Σ F r over them, shape (3, 3)."""
         places = self._list.positions
         scattered = np.empty_like(places)
-        bounds = np.linspace(0, len(places), len(results) + 1).astype(np.int64)
-        virials = np.zeros((len(results), 3, 3))
+        parts = max(1, min(len(results), len(places) // LEAST_ENTRIES_PER_THREAD))
+        bounds = np.linspace(0, len(places), parts + 1).astype(np.int64)
+        virials = np.zeros((parts, 3, 3))
         # The sum of forces is zero, so any origin will do.
         origin = places[0] if len(places) else np.zeros(3)
 
@@ -288,17 +290,21 @@ class AtomwiseEvaluator:
                 virials[part],
             )
 
-        self._at_once(work, len(results))
+        self._at_once(work, parts)
         return scattered, virials.sum(axis=0)
 
     def _at_once(self, work: Callable[[int], None], parts: int) -> None:
-        """Call ``work`` for every part, each in a thread."""
-        if parts == 1:
+        """Call ``work`` for every part, each in a thread, the first in this one."""
+        if parts > 1 and self._pool is None:
+            self._pool = ThreadPoolExecutor(self.threads - 1, thread_name_prefix="hdnnp")
+        others = [self._pool.submit(work, part) for part in range(1, parts)] if self._pool else []
+        try:
             work(0)
-            return
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self.threads, thread_name_prefix="hdnnp")
-        list(self._pool.map(work, range(parts)))
+        finally:
+            # No thread may go on writing into what the caller gives away.
+            wait(others)
+        for other in others:
+            other.result()
 
     def _extrapolations(self, results: list[Results]) -> tuple[NDArray[np.void], int]:
         total = sum(int(r.counts[0]) for r in results)
